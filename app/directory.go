@@ -1,0 +1,256 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"longlines/number"
+	"longlines/quota"
+)
+
+// ErrUnknown is returned for an app that does not exist, or not any more.
+var ErrUnknown = errors.New("no such app")
+
+// Config is what a [Directory] may be given; its zero value works.
+type Config struct {
+	Now    func() time.Time // default time.Now
+	Levels Levels           // quotas of the service levels; default [DefaultLevels]
+}
+
+// Directory knows all apps. Reading takes no lock and no query: an immutable snapshot is swapped
+// whenever the store says that an app has changed. The *App values it gives out are shared and must
+// not be changed.
+type Directory struct {
+	store  Store
+	now    func() time.Time
+	levels Levels
+	verify *verifier
+
+	writing sync.Mutex // one change at a time, so that none is lost between reading and putting
+	loading sync.Mutex // one reload at a time, so that an older read never replaces a newer one
+	snap    atomic.Pointer[snapshot]
+}
+
+type snapshot struct {
+	all    []*App // by name, deleted ones last
+	byID   map[ID]*App
+	byKey  map[string]*App
+	byName map[string]*App // living ones, lower case
+	byCode map[number.ShortCode]*App
+}
+
+// NewDirectory reads all apps.
+func NewDirectory(ctx context.Context, s Store, c Config) (*Directory, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	d := &Directory{store: s, now: c.Now, levels: c.Levels.filled(), verify: newVerifier(c.Now)}
+	if err := d.Reload(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Reload reads all apps again. It is called when the store says that one has changed.
+func (d *Directory) Reload(ctx context.Context) error {
+	d.loading.Lock()
+	defer d.loading.Unlock()
+	apps, err := d.store.Apps(ctx)
+	if err != nil {
+		return fmt.Errorf("read apps: %w", err)
+	}
+	s := &snapshot{
+		all:    make([]*App, 0, len(apps)),
+		byID:   make(map[ID]*App, len(apps)),
+		byKey:  make(map[string]*App, len(apps)),
+		byName: make(map[string]*App, len(apps)),
+		byCode: map[number.ShortCode]*App{},
+	}
+	for i := range apps {
+		a := &apps[i]
+		s.all = append(s.all, a)
+		s.byID[a.ID] = a
+		s.byKey[a.Key] = a
+		if a.Deleted {
+			continue
+		}
+		s.byName[strings.ToLower(a.Name)] = a
+		for _, c := range a.ShortCodes {
+			s.byCode[c] = a
+		}
+	}
+	slices.SortFunc(s.all, func(a, b *App) int {
+		if a.Deleted != b.Deleted {
+			if a.Deleted {
+				return 1
+			}
+			return -1
+		}
+		if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
+			return c
+		}
+		return int(a.ID - b.ID)
+	})
+	d.snap.Store(s)
+	return nil
+}
+
+// ByKey finds an app by its App Key, a deleted one too; nil if there is none.
+func (d *Directory) ByKey(key string) *App { return d.snap.Load().byKey[key] }
+
+// ByID finds an app by its row, a deleted one too; nil if there is none.
+func (d *Directory) ByID(id ID) *App { return d.snap.Load().byID[id] }
+
+// ByName finds a living app by its name, in any case of letters; nil if there is none.
+func (d *Directory) ByName(name string) *App {
+	return d.snap.Load().byName[strings.ToLower(strings.TrimSpace(name))]
+}
+
+// ByShortCode finds the living app that owns the short code; nil if there is none.
+func (d *Directory) ByShortCode(c number.ShortCode) *App { return d.snap.Load().byCode[c] }
+
+// All lists the apps by name, deleted ones last.
+func (d *Directory) All() []*App { return slices.Clone(d.snap.Load().all) }
+
+// Quota is what an app may spend on an API, see [App.Quotas]. metered is false where nothing is
+// counted: the OAuth paths of an app that has no quota for them.
+func (d *Directory) Quota(a *App, api string) (lim quota.Limit, metered bool) {
+	return d.levels.quota(a, api)
+}
+
+// CheckSecret reports whether the secret is the app's, in constant time. Its error is
+// fault.Unavailable when too many slow hashes wait, or the context's.
+func (d *Directory) CheckSecret(ctx context.Context, a *App, secret string) (bool, error) {
+	return d.verify.check(ctx, a, secret)
+}
+
+// Create adds an app. An empty Key and an empty secret are generated (32 lower-case alphanumerics
+// each). The secret is returned once and kept only as a hash. Errors are [*Invalid], [ErrTaken] or
+// the store's.
+func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, string, error) {
+	a.ID, a.Deleted = 0, false
+	if a.Key == "" {
+		a.Key = randomWord()
+	}
+	if a.Level == "" {
+		a.Level = LevelSandbox
+	}
+	a.Created = d.now().UTC().Truncate(time.Millisecond)
+	if err := clean(&a); err != nil {
+		return nil, "", err
+	}
+	if secret == "" {
+		secret = randomWord()
+		a.Secret = hashGenerated(secret)
+	} else {
+		if err := checkChosen(secret); err != nil {
+			return nil, "", err
+		}
+		a.Secret = hashChosen(secret)
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if d.ByKey(a.Key) != nil {
+		return nil, "", fmt.Errorf("create app %q: key: %w", a.Name, ErrTaken)
+	}
+	made, err := d.put(ctx, a)
+	if err != nil {
+		return nil, "", fmt.Errorf("create app %q: %w", a.Name, err)
+	}
+	return made, secret, nil
+}
+
+// Update changes an app: change gets a copy of it as the store has it now. ID, Key, Secret and
+// Created stay as they are, whatever change does to them.
+func (d *Directory) Update(ctx context.Context, id ID, change func(*App) error) (*App, error) {
+	return d.edit(ctx, id, func(a *App) error {
+		was := *a
+		if err := change(a); err != nil {
+			return err
+		}
+		a.ID, a.Key, a.Secret, a.Created, a.Deleted = was.ID, was.Key, was.Secret, was.Created, false
+		return clean(a)
+	})
+}
+
+// Rotate gives an app a new generated secret, returned once. Tokens stay as they are.
+func (d *Directory) Rotate(ctx context.Context, id ID) (*App, string, error) {
+	secret := randomWord()
+	a, err := d.edit(ctx, id, func(a *App) error {
+		a.Secret = hashGenerated(secret)
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return a, secret, nil
+}
+
+// Delete ends an app: its tokens die at once, its short codes become free. The key stays known, so
+// that its use is answered as published (docs/reference/errors.md §5 bodyclient a).
+func (d *Directory) Delete(ctx context.Context, id ID) error {
+	_, err := d.edit(ctx, id, func(a *App) error {
+		a.Deleted = true
+		a.ShortCodes = nil
+		return nil
+	})
+	return err
+}
+
+// edit reads the app again before it changes it, because another node may have.
+func (d *Directory) edit(ctx context.Context, id ID, change func(*App) error) (*App, error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if err := d.Reload(ctx); err != nil {
+		return nil, err
+	}
+	was := d.ByID(id)
+	if was == nil || was.Deleted {
+		return nil, ErrUnknown
+	}
+	a := *was
+	a.Scopes = slices.Clone(was.Scopes)
+	a.ShortCodes = slices.Clone(was.ShortCodes)
+	a.Quotas = maps.Clone(was.Quotas)
+	if err := change(&a); err != nil {
+		return nil, err
+	}
+	made, err := d.put(ctx, a)
+	if err != nil {
+		return nil, fmt.Errorf("change app %q: %w", was.Name, err)
+	}
+	return made, nil
+}
+
+// put writes an app and reads all again, so that the caller sees its own change at once.
+func (d *Directory) put(ctx context.Context, a App) (*App, error) {
+	if !a.Deleted {
+		if other := d.ByName(a.Name); other != nil && other.ID != a.ID {
+			return nil, fmt.Errorf("name: %w", ErrTaken)
+		}
+		for _, c := range a.ShortCodes {
+			if other := d.ByShortCode(c); other != nil && other.ID != a.ID {
+				return nil, fmt.Errorf("short code %s, of %q: %w", c, other.Name, ErrTaken)
+			}
+		}
+	}
+	id, err := d.store.PutApp(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Reload(ctx); err != nil {
+		return nil, err
+	}
+	made := d.ByID(id)
+	if made == nil {
+		return nil, ErrUnknown
+	}
+	return made, nil
+}

@@ -1,0 +1,185 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"longlines/number"
+)
+
+// Invalid says which member of an app cannot be kept, and why, in words for the person who typed it.
+type Invalid struct {
+	Field  string // as the command line and the admin API name it: "short_codes"
+	Reason string
+}
+
+func (e *Invalid) Error() string { return e.Field + ": " + e.Reason }
+
+func invalid(field, format string, args ...any) error {
+	return &Invalid{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+const (
+	maxName       = 64
+	maxKey        = 128
+	minSecret     = 8
+	maxURL        = 2048 // docs/reference/reliability.md §2.4
+	maxShortCodes = 100
+	maxWait       = 5 * time.Second
+	maxQuota      = 1_000_000_000_000
+)
+
+// clean brings an app into the form in which it is kept, or says what is wrong with it.
+func clean(a *App) (err error) {
+	if a.Name, err = cleanName(a.Name); err != nil {
+		return err
+	}
+	if err := checkKey(a.Key); err != nil {
+		return err
+	}
+	if !a.Level.Known() {
+		return invalid("level", "%q is not one of %s, %s", a.Level, LevelSandbox, LevelProduction)
+	}
+	var scopes []Scope
+	for _, s := range a.Scopes {
+		if !s.Known() {
+			return invalid("scopes", "%q is no scope of the platform", s)
+		}
+		if !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	a.Scopes = scopes
+	if len(a.ShortCodes) > maxShortCodes {
+		return invalid("short_codes", "more than %d", maxShortCodes)
+	}
+	var codes []number.ShortCode
+	for _, c := range a.ShortCodes {
+		code, err := number.ParseShortCode(string(c))
+		if err != nil {
+			return invalid("short_codes", "%q is not 3 to 8 digits", string(c))
+		}
+		if !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	a.ShortCodes = codes
+	for _, u := range []struct {
+		field string
+		value *string
+	}{
+		{"redirect_uri", &a.RedirectURI},
+		{"message_listener", &a.MessageListener},
+		{"status_listener", &a.StatusListener},
+		{"notification_url", &a.NotificationURL},
+	} {
+		if *u.value, err = cleanURL(u.field, *u.value); err != nil {
+			return err
+		}
+	}
+	if a.WaitForVerdict < 0 || a.WaitForVerdict > maxWait {
+		return invalid("wait_for_verdict", "must be from 0 to %s", maxWait)
+	}
+	for api, q := range a.Quotas {
+		if q.PerMinute < 0 || q.PerDay < 0 || q.PerMinute > maxQuota || q.PerDay > maxQuota {
+			return invalid("quotas", "%q: figures must be from 0 to %d", api, int64(maxQuota))
+		}
+	}
+	return nil
+}
+
+// cleanName is the NFKC form of a name, so that two that look alike are alike, without what could
+// make it look like something else on a consent page (docs/reference/reliability.md T6).
+func cleanName(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", invalid("name", "is not UTF-8")
+	}
+	s = strings.TrimSpace(norm.NFKC.String(s))
+	if s == "" {
+		return "", invalid("name", "is empty")
+	}
+	if utf8.RuneCountInString(s) > maxName {
+		return "", invalid("name", "is longer than %d characters", maxName)
+	}
+	for _, r := range s {
+		// Cf holds the bidirectional controls and the invisible joiners.
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || r == utf8.RuneError {
+			return "", invalid("name", "has the character %U, which cannot be shown", r)
+		}
+	}
+	return s, nil
+}
+
+// checkKey takes what needs no escaping anywhere and can stand before the colon of HTTP Basic
+// (RFC 7617 §2).
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKey {
+		return invalid("key", "must have 1 to %d characters", maxKey)
+	}
+	for _, c := range []byte(key) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
+		default:
+			return invalid("key", "may have letters, digits and - _ . ~ only")
+		}
+	}
+	return nil
+}
+
+func checkChosen(secret string) error {
+	if len(secret) < minSecret || len(secret) > maxSecret {
+		return invalid("secret", "must have %d to %d characters", minSecret, maxSecret)
+	}
+	for _, c := range []byte(secret) {
+		if c <= ' ' || c > '~' {
+			return invalid("secret", "may have printable ASCII only")
+		}
+	}
+	return nil
+}
+
+// cleanURL takes an absolute http or https URL without user, fragment, dot segment, backslash or
+// encoded slash (docs/reference/oauth.md §2). Where it may lead is checked when it is dialled.
+func cleanURL(field, s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return "", nil
+	}
+	if len(s) > maxURL {
+		return "", invalid(field, "is longer than %d characters", maxURL)
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.Host == "", u.Hostname() == "":
+		return "", invalid(field, "is no absolute URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", invalid(field, "must begin with http:// or https://")
+	case u.User != nil:
+		return "", invalid(field, "must not carry a user")
+	case u.Fragment != "" || strings.Contains(s, "#"):
+		return "", invalid(field, "must not have a fragment")
+	}
+	low := strings.ToLower(u.EscapedPath())
+	if strings.ContainsAny(s, "\\\x00\r\n\t ") || strings.Contains(low, "%2f") || strings.Contains(low, "%5c") {
+		return "", invalid(field, "has a backslash, a blank or an encoded slash")
+	}
+	for seg := range strings.SplitSeq(u.Path, "/") {
+		if seg == "." || seg == ".." {
+			return "", invalid(field, "has a dot segment")
+		}
+	}
+	return s, nil
+}
+
+// LogValue is what a log shows of an app.
+func (a *App) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int64("id", int64(a.ID)), slog.String("name", a.Name))
+}

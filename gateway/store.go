@@ -1,0 +1,55 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"longlines/app"
+	"longlines/id"
+)
+
+// Record is what is kept of one call (docs/reference/conventions.md §3.9): metadata, no bodies.
+type Record struct {
+	ID        id.Number // the request's; id.Request spells it
+	App       app.ID    // 0 when the caller is unknown
+	API       string
+	Operation string
+	Method    string
+	Path      string // without query
+	Status    int
+	Code      string    // catalogue code of a refusal
+	Case      string    // and its anchor
+	Subject   id.Number // what it made or asked for: a message
+	Remote    string
+	Took      time.Duration
+}
+
+// Saved is the stored answer to a request with an Idempotency-Key.
+type Saved struct {
+	Fingerprint [32]byte
+	Ref         id.Number // what the request had made durable; set in the same commit as that
+	Status      int       // 0: made durable, but the answer was not stored (crash between the two)
+	Header      map[string]string
+	Body        []byte
+	Created     time.Time
+}
+
+// Store keeps what the gateway needs.
+type Store interface {
+	// NextRequest draws a request's number.
+	NextRequest() id.Number
+	// Record keeps a call's record some time soon: it rides in the next commit and is dropped, and
+	// counted, when too many wait. It never blocks.
+	Record(r Record)
+	// Request reads a record; ok is false if there is none.
+	Request(ctx context.Context, n id.Number) (r Record, ok bool, err error)
+	// Requests reads the newest n records before a number (0: the newest), newest first.
+	Requests(ctx context.Context, before id.Number, n int) ([]Record, error)
+	// SavedAnswer reads the answer for an app's key in a scope (method and path), if it is not older
+	// than 24 h.
+	SavedAnswer(ctx context.Context, a app.ID, scope, key string) (s Saved, ok bool, err error)
+	// SaveAnswer stores the answer; the row may exist already without one. Durable on return.
+	SaveAnswer(ctx context.Context, a app.ID, scope, key string, s Saved) error
+	// DropAnswer removes a row that has no Ref (a 5xx before anything was durable).
+	DropAnswer(ctx context.Context, a app.ID, scope, key string) error
+}
