@@ -1,0 +1,251 @@
+package sms_test
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"longlines/message"
+	"longlines/sms"
+)
+
+// Every spelling a centre may use, over the store: the part is written by the submit, the receipt
+// comes as the centre spells it.
+func TestReceiptsFindTheirTextInEverySpelling(t *testing.T) {
+	const big1, big2 = "18446744073709551617", "10000000000000001"
+	for _, recent := range []int{0, 1} { // with and without memory of what was just submitted
+		w := newWorld(t, func(c *sms.Config) { c.Recent = recent })
+		for i, tt := range []struct{ name, answer, receipt string }{
+			{"as it was", "4F3A", "4F3A"}, {"lower case", "4F3B", "4f3b"}, {"upper case", "4f3c", "4F3C"},
+			{"a zero more", "4f3d", "04f3d"}, {"zeros less", "00004f3e", "4f3e"}, {"padded", "4f3f", "4f3f  \x00"},
+			{"hexadecimal, decimal", "4F40", "20288"}, {"hexadecimal, ten decimal digits", "4F41", "0000020289"},
+			{"decimal, hexadecimal", "20290", "4F42"}, {"beyond 64 bits", big1, big2},
+			{"a UUID without dashes", "550E8400-E29B-41D4-A716-446655440000", "550e8400e29b41d4a716446655440000"},
+			{"a UUID with dashes", "550e8400e29b41d4a716446655440001", "550E8400-E29B-41D4-A716-446655440001"},
+			{"colons", "a1:b2:c3", "A1B2C3"}, {"letters that are no digits", "msg-XYZ", "MSG-xyz"},
+		} {
+			t.Run(fmt.Sprintf("%s, memory %d", tt.name, recent), func(t *testing.T) {
+				w.net.set(func(m message.SMS) ([]message.Ref, error) {
+					return []message.Ref{{ID: tt.answer, Parts: 1}}, nil
+				})
+				sent := w.send(alice)
+				w.state(sent.ID, message.StateSent)
+				if recent == 1 {
+					w.net.set(nil) // push it out of memory
+					for range 64 {
+						w.state(w.send(bob).ID, message.StateSent)
+						if i > 0 {
+							break
+						}
+					}
+				}
+				w.report(dlr(tt.receipt, alice, message.StateDelivered))
+				w.state(sent.ID, message.StateDelivered)
+				w.report(dlr(tt.receipt, alice, message.StateDelivered)) // again: nothing happens
+				p := w.post()
+				if !strings.HasSuffix(string(p.Body), sms.DeliveredToTerminal) {
+					t.Errorf("posted %s", p.Body)
+				}
+				w.noPost()
+			})
+		}
+	}
+}
+
+func TestAReceiptThatComesBeforeTheAnswer(t *testing.T) {
+	for _, early := range []time.Duration{0, time.Second, 300 * time.Second} {
+		t.Run(early.String()+" early", func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.net.set(func(m message.SMS) ([]message.Ref, error) {
+				w.report(dlr("early-1", alice, message.StateSent)) // an intermediate one, then the final
+				w.report(dlr("EARLY-1", alice, message.StateDelivered))
+				w.move(early)
+				return []message.Ref{{ID: "early-1", Parts: 1}}, nil
+			})
+			sent := w.send(alice)
+			w.state(sent.ID, message.StateDelivered)
+			if p := w.post(); !strings.HasSuffix(string(p.Body), sms.DeliveredToTerminal) {
+				t.Errorf("posted %s", p.Body)
+			}
+			w.until("no receipt waits any more", func() bool {
+				left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
+				return err == nil && len(left) == 0
+			})
+		})
+	}
+}
+
+// Receipts that race with the commit of their submit, from all sides.
+func TestReceiptsAtTheMomentOfTheAnswer(t *testing.T) {
+	w := newWorld(t, nil)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		ref := fmt.Sprintf("%X", int64(m.ID))
+		go w.svc.ReportDLR(context.Background(), dlr(strings.ToLower(ref), m.To, message.StateDelivered))
+		return []message.Ref{{ID: ref, Parts: 1}}, nil
+	})
+	var all []sms.Sent
+	for range 200 {
+		all = append(all, w.send(alice, bob))
+	}
+	for _, s := range all {
+		w.state(s.ID, message.StateDelivered)
+		w.state(s.ID+1, message.StateDelivered)
+	}
+	for range 400 {
+		w.post()
+	}
+	w.noPost()
+}
+
+func TestALongTextIsFinalWithItsLastSegment(t *testing.T) {
+	w := newWorld(t, nil)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		var refs []message.Ref
+		for i := range 3 {
+			refs = append(refs, message.Ref{ID: fmt.Sprintf("%d-%d", m.ID, i), Part: i, Parts: 3})
+		}
+		return refs, nil
+	})
+	sent := w.send(alice)
+	if m := w.state(sent.ID, message.StateSent); m.Parts != 3 {
+		t.Errorf("%d parts", m.Parts)
+	}
+	for _, i := range []int{2, 0} {
+		w.report(dlr(fmt.Sprintf("%d-%d", sent.ID, i), alice, message.StateDelivered))
+		w.state(sent.ID, message.StateSent)
+	}
+	w.noPost()
+	w.report(dlr(fmt.Sprintf("%d-%d", sent.ID, 1), alice, message.StateDelivered))
+	w.state(sent.ID, message.StateDelivered)
+	w.post()
+}
+
+func TestStatesOnlyMoveForward(t *testing.T) {
+	w := newWorld(t, nil)
+	sent := w.send(alice)
+	w.state(sent.ID, message.StateSent)
+	ref := fmt.Sprintf("m%d", sent.ID)
+	w.report(dlr(ref, alice, message.StateUndeliverable))
+	w.report(dlr(ref, alice, message.StateSent))
+	w.report(dlr(ref, alice, message.StateDelivered))
+	w.state(sent.ID, message.StateUndeliverable)
+	w.post()
+	w.noPost()
+}
+
+func TestALateDeliveryUndoesOurOwnGivingUp(t *testing.T) {
+	w := newWorld(t, nil)
+	sent := w.send(alice)
+	w.state(sent.ID, message.StateSent)
+	w.move(49 * time.Hour)
+	if err := w.svc.GiveUpWaiting(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.state(sent.ID, message.StateUncertain)
+	if p := w.post(); !strings.HasSuffix(string(p.Body), sms.DeliveryImpossible) {
+		t.Errorf("posted %s", p.Body)
+	}
+	if err := w.svc.GiveUpWaiting(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.report(dlr(fmt.Sprintf("m%d", sent.ID), alice, message.StateDelivered))
+	w.state(sent.ID, message.StateDelivered)
+	if p := w.post(); !strings.HasSuffix(string(p.Body), sms.DeliveredToTerminal) {
+		t.Errorf("posted %s", p.Body)
+	}
+	w.noPost()
+}
+
+func TestAReceiptForTwoIsForNone(t *testing.T) {
+	w := newWorld(t, nil)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) { return []message.Ref{{ID: "same", Parts: 1}}, nil })
+	one, two := w.send(alice), w.send(alice)
+	w.state(one.ID, message.StateSent)
+	w.state(two.ID, message.StateSent)
+	w.report(dlr("same", alice, message.StateDelivered))
+	w.state(one.ID, message.StateSent)
+	w.state(two.ID, message.StateSent)
+	left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
+	if err != nil || len(left) != 1 {
+		t.Errorf("orphans %+v, %v", left, err)
+	}
+}
+
+// A centre that begins its numbers again: the receipt of the new text comes before its answer, and a
+// text of the same id is there already.
+func TestAnIDUsedAgainIsNotTakenForTheOldOne(t *testing.T) {
+	w := newWorld(t, nil)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) { return []message.Ref{{ID: "1", Parts: 1}}, nil })
+	old := w.send(alice)
+	w.state(old.ID, message.StateSent)
+	w.report(dlr("1", alice, message.StateDelivered))
+	w.state(old.ID, message.StateDelivered)
+	w.post()
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		d := dlr("1", alice, message.StateDelivered)
+		d.Done = d.Done.Add(time.Hour)
+		w.report(d)
+		return []message.Ref{{ID: "1", Parts: 1}}, nil
+	})
+	sent := w.send(alice)
+	w.state(sent.ID, message.StateDelivered)
+	if p := w.post(); p.Subject != sent.ID {
+		t.Errorf("posted %s", p.Body)
+	}
+}
+
+// A receipt that waits under the id of another text stays where it is, once.
+func TestAWaitingReceiptIsKeptOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	w.report(dlr("7", bob, message.StateDelivered))
+	w.net.set(func(m message.SMS) ([]message.Ref, error) { return []message.Ref{{ID: "7", Parts: 1}}, nil })
+	for range 3 {
+		w.state(w.send(alice).ID, message.StateSent)
+	}
+	w.move(time.Minute)
+	if err := w.svc.Rematch(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
+	if err != nil || len(left) != 1 {
+		t.Errorf("orphans %+v, %v", left, err)
+	}
+	sent := w.send(bob)
+	w.state(sent.ID, message.StateDelivered)
+}
+
+func TestAStrangersReceiptIsKeptAndAcknowledged(t *testing.T) {
+	w := newWorld(t, nil)
+	w.report(dlr("nobody", alice, message.StateDelivered))
+	w.report(dlr("", alice, message.StateDelivered))
+	left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
+	if err != nil || len(left) != 1 || left[0].ID != "nobody" {
+		t.Errorf("orphans %+v, %v", left, err)
+	}
+	if err := w.svc.Rematch(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheSpellingOfACentreIsLearned(t *testing.T) {
+	w := newWorld(t, nil)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		return []message.Ref{{ID: fmt.Sprintf("%X", int64(m.ID)), Parts: 1}}, nil
+	})
+	for range 50 {
+		sent := w.send(alice)
+		w.state(sent.ID, message.StateSent)
+		w.report(dlr(big.NewInt(int64(sent.ID)).String(), alice, message.StateDelivered))
+	}
+	got := w.svc.Spellings()
+	if len(got) != 1 || got[0].Group != "g" || got[0].Locked != "hexadecimal, receipt decimal" || got[0].Seen["hexadecimal, receipt decimal"] != 50 {
+		t.Fatalf("learned %+v", got)
+	}
+	w.svc.ForgetSpelling("g")
+	if got := w.svc.Spellings(); len(got) != 0 {
+		t.Errorf("still known: %+v", got)
+	}
+}

@@ -1,0 +1,158 @@
+package sms
+
+import (
+	"context"
+	"time"
+
+	"longlines/id"
+	"longlines/message"
+	"longlines/queue"
+)
+
+// sweeps are what Run does now and then. Each is safe to do on several nodes at once.
+var sweeps = []struct {
+	name  string
+	every time.Duration
+	do    func(*Service, context.Context) error
+}{
+	{"match receipts again", 5 * time.Second, (*Service).rematch},
+	{"route the texts of links that are gone", 15 * time.Second, (*Service).reroute},
+	{"end texts without a receipt", time.Minute, (*Service).giveUpWaiting},
+	{"join texts with missing segments", time.Hour, (*Service).joinStale},
+	{"prune", 24 * time.Hour, (*Service).prune},
+}
+
+// Run does the housekeeping until the context ends, then returns nil.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	// The first of each comes early: what a restart has left behind should not wait for a day.
+	next := make([]time.Time, len(sweeps))
+	for i := range next {
+		next[i] = time.Now().Add(min(sweeps[i].every, time.Minute))
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for i, w := range sweeps {
+			if ctx.Err() != nil || time.Now().Before(next[i]) {
+				continue
+			}
+			next[i] = time.Now().Add(w.every)
+			if err := w.do(s, ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Warn("could not "+w.name, "component", "sms", "err", err)
+			}
+		}
+	}
+}
+
+const sweepSize = 200 // rows per sweep, so that none holds up the hot writes
+
+// rematch looks again for the segments of waiting receipts. Nearly all are consumed when the answer to
+// their submit is committed; this finds the rest.
+func (s *Service) rematch(ctx context.Context) error {
+	waiting, err := s.cfg.Store.Orphans(ctx, s.cfg.Now().Add(-2*time.Second), sweepSize)
+	if err != nil {
+		return err
+	}
+	for _, d := range waiting {
+		if err := s.reportWaiting(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportWaiting looks for the segment of a receipt that is kept already, and leaves it where it is if
+// there is none. The store removes it with its report.
+func (s *Service) reportWaiting(ctx context.Context, d message.DLR) error {
+	keys := Keys(d.ID)
+	if len(keys) == 0 {
+		return nil
+	}
+	part, by, _, _, err := s.find(ctx, d, keys)
+	if err != nil || by == SpellingNone {
+		return err
+	}
+	return s.report(ctx, d, part, by)
+}
+
+// reroute gives a worker to the lanes of links that no longer exist. Its submits are refused as unsent,
+// which sends each text to the link that the rules name now.
+func (s *Service) reroute(ctx context.Context) error {
+	if s.cfg.Stranded == nil {
+		return nil
+	}
+	lanes, err := s.cfg.Stranded(ctx)
+	if err != nil {
+		return err
+	}
+	for _, lane := range lanes {
+		s.cfg.Log.Info("texts of a link that is gone are routed again", "component", "sms", "link", lane)
+		s.cfg.Queue.SetLane(queue.KindSubmit, lane, 1)
+	}
+	return nil
+}
+
+// giveUpWaiting makes those recipients uncertain for whom no receipt came by the end of their validity
+// and a day (docs/reference/reliability.md §3.5-8).
+func (s *Service) giveUpWaiting(ctx context.Context) error {
+	var after id.Number
+	for ctx.Err() == nil {
+		rows, err := s.cfg.Store.Overdue(ctx, s.cfg.Now().Add(-24*time.Hour), after, sweepSize)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for i := range rows {
+			m := &rows[i]
+			after = m.ID
+			if m.State.Final() {
+				continue
+			}
+			if err := s.end(ctx, queue.Job{}, m, message.StateUncertain, m.Code, m.Twice, nil); err != nil {
+				return err
+			}
+		}
+		if len(rows) < sweepSize {
+			return nil
+		}
+	}
+	return nil
+}
+
+// joinStale delivers texts of which segments are still missing after a day, as far as they came.
+func (s *Service) joinStale(ctx context.Context) error {
+	// The places are found again by the job's number: the store calls back once or more per text.
+	places := map[id.Number]*place{}
+	joined, err := s.cfg.Store.JoinStale(context.WithoutCancel(ctx), s.cfg.Now().Add(-24*time.Hour), func(m MO) *queue.Job {
+		j := s.textJob(m)
+		if j != nil {
+			p := &place{}
+			s.hold(p, j)
+			places[j.ID] = p
+		}
+		return j
+	})
+	if err == nil {
+		for i := range joined {
+			r := &joined[i]
+			if r.Added != nil && places[r.Added.ID] != nil {
+				s.settle(places[r.Added.ID], r.Added)
+			}
+			r.MO = r.Stored
+			s.tellMO(r, s.app(r.MO.App), "segments missing")
+		}
+	}
+	for _, p := range places {
+		s.settle(p, nil)
+	}
+	return err
+}
+
+func (s *Service) prune(ctx context.Context) error {
+	now := s.cfg.Now()
+	return s.cfg.Store.Prune(ctx, now.Add(-s.cfg.Content), now.Add(-s.cfg.Meta))
+}
