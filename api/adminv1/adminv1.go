@@ -1,0 +1,254 @@
+// Package adminv1 is the management API on the admin listener: apps, links, routes, quotas,
+// messages, requests and the live stream. The command line and the console are clients of it and of
+// nothing else, so there is nothing that only they can do.
+//
+// It is ours, not a published surface of the retired platform: JSON with snake_case members, errors
+// as application/problem+json (RFC 9457), an OpenAPI 3.1 document at /admin/v1/openapi.json made
+// from the handlers themselves. Secrets go in and are shown once; no answer repeats them.
+package adminv1
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"longlines/app"
+	"longlines/callback"
+	"longlines/fault"
+	"longlines/gateway"
+	"longlines/id"
+	"longlines/oauth"
+	"longlines/quota"
+	"longlines/route"
+	"longlines/sms"
+	"longlines/timeline"
+)
+
+// Store is what operators read beside the rules.
+type Store interface {
+	// MTs reads the newest n recipients before a row (0: the newest), newest first.
+	MTs(ctx context.Context, before id.Number, n int) ([]sms.MT, error)
+	// Attempts reads the posts that told about a row, oldest first.
+	Attempts(ctx context.Context, subject id.Number) ([]callback.Attempt, error)
+	Request(ctx context.Context, n id.Number) (gateway.Record, bool, error)
+	Requests(ctx context.Context, before id.Number, n int) ([]gateway.Record, error)
+	// Writable says why nothing can be accepted; nil if it can.
+	Writable() error
+}
+
+// Config is what the API manages.
+type Config struct {
+	Version string
+	Apps    *app.Directory
+	Router  *route.Router
+	SMS     *sms.Service
+	Source  quota.Source
+	Store   Store
+	// Received reads a text from a handset and the word for where it is.
+	Received func(ctx context.Context, n id.Number) (m sms.MO, state string, ok bool, err error)
+	// Jobs counts the texts that wait for a link, in memory and on disk.
+	Jobs     func(ctx context.Context) (map[string]int64, error)
+	Timeline *timeline.Feed
+	Now      func() time.Time
+	Log      *slog.Logger // default: none
+}
+
+// api carries the parts to the handlers.
+type api struct{ Config }
+
+// New returns the handler of /admin/v1/. Whoever mounts it puts [Guard] in front.
+func New(c Config) http.Handler {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	h := huma.DefaultConfig("Longlines management", c.Version)
+	h.OpenAPIPath, h.DocsPath, h.SchemasPath = "/admin/v1/openapi", "", "/admin/v1/schemas"
+	h.CreateHooks = nil                   // no $schema member in answers
+	h.RejectUnknownQueryParameters = true // a filter that is misspelt must not be taken for none
+	h.Transformers = []huma.Transformer{withoutValues}
+	h.Info.Description = "Apps, links, routes, quotas, messages and requests of one platform. Send the admin token as a bearer."
+	a := &api{c}
+	ha := humago.New(mux, h)
+	ops := operations{ha, c.Log}
+	a.apps(ops)
+	a.links(ops)
+	a.routes(ops)
+	a.quotas(ops)
+	a.messages(ops)
+	a.requests(ops)
+	a.status(ops)
+	mux.HandleFunc("GET /admin/v1/stream", a.stream)
+	ha.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: "stream", Method: http.MethodGet, Path: "/admin/v1/stream", Summary: "Watch what happens, as server-sent events",
+		Description: "One event an entry; an event's id goes into Last-Event-ID, or into after, to go on behind it.",
+		Parameters:  []*huma.Param{{Name: "after", In: "query", Description: "Only what came later.", Schema: &huma.Schema{Type: "integer"}}},
+		Responses: map[string]*huma.Response{"200": {Description: "Entries of the timeline, as JSON.",
+			Content: map[string]*huma.MediaType{"text/event-stream": {}}}},
+	})
+	return mux
+}
+
+// withoutValues takes out of an error what was sent: it may have been a password.
+func withoutValues(_ huma.Context, _ string, v any) (any, error) {
+	if m, ok := v.(*huma.ErrorModel); ok {
+		for _, e := range m.Errors {
+			e.Value = nil
+		}
+	}
+	return v, nil
+}
+
+// operations is where the operations are registered.
+type operations struct {
+	huma.API
+	log *slog.Logger
+}
+
+// get, post, put and remove register one operation each.
+func get[I, O any](h operations, path, summary string, f func(context.Context, *I) (*O, error)) {
+	register(h, http.MethodGet, path, summary, http.StatusOK, f)
+}
+
+func post[I, O any](h operations, path, summary string, status int, f func(context.Context, *I) (*O, error)) {
+	register(h, http.MethodPost, path, summary, status, f)
+}
+
+func put[I, O any](h operations, path, summary string, f func(context.Context, *I) (*O, error)) {
+	register(h, http.MethodPut, path, summary, http.StatusOK, f)
+}
+
+func remove[I any](h operations, path, summary string, f func(context.Context, *I) (*none, error)) {
+	register(h, http.MethodDelete, path, summary, http.StatusNoContent, f)
+}
+
+func register[I, O any](h operations, method, path, summary string, status int, f func(context.Context, *I) (*O, error)) {
+	huma.Register(h.API, huma.Operation{
+		OperationID: huma.GenerateOperationID(method, path, (*O)(nil)), Method: method, Path: path, Summary: summary,
+		DefaultStatus: status, MaxBodyBytes: 64 << 10,
+	}, func(ctx context.Context, in *I) (*O, error) {
+		out, err := f(ctx, in)
+		if err != nil {
+			refusal := refuse(err)
+			if refusal.GetStatus() == http.StatusInternalServerError && ctx.Err() == nil {
+				h.log.Error("management call failed", "call", method+" "+path, "error", err)
+			}
+			return nil, refusal
+		}
+		if out == nil {
+			out = new(O)
+		}
+		return out, nil
+	})
+}
+
+// problem is RFC 9457 with the catalogue's code.
+type problem struct {
+	huma.ErrorModel
+	Code string `json:"code,omitempty"`
+}
+
+// refuse gives an error of the rules its status.
+func refuse(err error) huma.StatusError {
+	var (
+		invalid *app.Invalid
+		field   *route.FieldError
+		status  huma.StatusError
+		f       *fault.Fault
+	)
+	switch {
+	case errors.As(err, &status):
+		return status
+	case errors.As(err, &invalid):
+		return huma.Error422UnprocessableEntity(invalid.Error())
+	case errors.As(err, &field):
+		return huma.Error422UnprocessableEntity(field.Error())
+	case errors.Is(err, app.ErrTaken), errors.Is(err, route.ErrLinkExists), errors.Is(err, route.ErrManaged):
+		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, app.ErrUnknown), errors.Is(err, route.ErrNoLink), errors.Is(err, route.ErrNoRule), errors.Is(err, errNoStory):
+		return huma.Error404NotFound(err.Error())
+	case errors.As(err, &f):
+		p := &problem{Code: f.Code}
+		p.Status, p.Title, p.Detail = f.Status, http.StatusText(f.Status), f.Error()
+		if row, ok := fault.Lookup(f.Code, f.Case); ok {
+			p.Detail = strings.TrimSpace(f.Value() + " " + row.Condition + " " + row.Remedy)
+		}
+		return p
+	}
+	return huma.Error500InternalServerError("internal error: the log has the details")
+}
+
+// none is the input or output of an operation that has none.
+type none struct{}
+
+// page asks for a part of a list.
+type page struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most."`
+	Before string `query:"before" doc:"Only older ones: next of the page before."`
+}
+
+// Bounds of one look through a table: with a filter, a page may hold less than its limit and still
+// have a next.
+const (
+	chunk   = 500
+	maxScan = 20 * chunk
+)
+
+// scan reads rows newest first, those that fit, until the page is full, and gives the row before which
+// the next page begins: 0 if there is none.
+func scan[T any](p page, read func(before id.Number, n int) ([]T, error), row func(T) id.Number, fits func(T) bool) (found []T, next id.Number, err error) {
+	before, err := rowOf(p.Before)
+	if err != nil {
+		return nil, 0, err
+	}
+	found = []T{}
+	for n, seen := p.Limit, 0; seen < maxScan; n, seen = chunk, seen+n {
+		rows, err := read(before, n)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, r := range rows {
+			before = row(r)
+			if !fits(r) {
+				continue
+			}
+			if found = append(found, r); len(found) == p.Limit {
+				return found, before, nil
+			}
+		}
+		if len(rows) < n {
+			return found, 0, nil
+		}
+	}
+	return found, before, nil
+}
+
+// rowOf reads a page's before.
+func rowOf(s string) (id.Number, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0, huma.Error422UnprocessableEntity("before: not the next of a page")
+	}
+	return id.Number(n), nil
+}
+
+// nextOf writes a page's next.
+func nextOf(n id.Number) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(n), 10)
+}
+
+// grant lets an operator act as an app.
+func grant(a *app.App) oauth.Grant { return oauth.Grant{App: a, Scopes: a.Scopes} }

@@ -1,0 +1,248 @@
+package adminv1
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"longlines/app"
+	"longlines/number"
+	"longlines/quota"
+)
+
+// App is an app as people see it; Secret is there only in the answer that made it.
+type App struct {
+	Name            string   `json:"name" minLength:"1" maxLength:"64" doc:"Unique name, as people see it."`
+	Key             string   `json:"key" required:"false" doc:"App Key (client_id); made if absent."`
+	Secret          string   `json:"secret,omitempty" doc:"App Secret; made if absent, shown once."`
+	Level           string   `json:"level" required:"false" enum:"sandbox,production" doc:"Service level; sandbox if absent."`
+	Scopes          []string `json:"scopes" required:"false" doc:"Scopes the app may ask for."`
+	ShortCodes      []string `json:"short_codes" required:"false" doc:"Its short codes; the first is the sender."`
+	RedirectURI     string   `json:"redirect_uri" required:"false" doc:"Registered redirect URI base."`
+	MessageListener string   `json:"message_listener,omitempty" doc:"Receive SMS is posted there."`
+	StatusListener  string   `json:"status_listener,omitempty" doc:"Receive SMS Delivery Status is posted there."`
+	NotificationURL string   `json:"notification_url,omitempty" doc:"Webhooks are posted there."`
+	WaitForVerdict  string   `json:"wait_for_verdict,omitempty" doc:"As if each send carried Prefer: wait: 0s to 5s."`
+}
+
+func appView(a *app.App, secret string) App {
+	v := App{Name: a.Name, Key: a.Key, Secret: secret, Level: string(a.Level), Scopes: []string{}, ShortCodes: []string{}, RedirectURI: a.RedirectURI,
+		MessageListener: a.MessageListener, StatusListener: a.StatusListener, NotificationURL: a.NotificationURL}
+	for _, s := range a.Scopes {
+		v.Scopes = append(v.Scopes, string(s))
+	}
+	for _, c := range a.ShortCodes {
+		v.ShortCodes = append(v.ShortCodes, string(c))
+	}
+	if a.WaitForVerdict > 0 {
+		v.WaitForVerdict = a.WaitForVerdict.String()
+	}
+	return v
+}
+
+// fill writes the members a person may change into an app. A level that is not named stays as it is.
+func (v App) fill(a *app.App) error {
+	if v.Level != "" {
+		a.Level = app.Level(v.Level)
+	}
+	a.WaitForVerdict = 0
+	if v.WaitForVerdict != "" {
+		var err error
+		if a.WaitForVerdict, err = time.ParseDuration(v.WaitForVerdict); err != nil {
+			return &app.Invalid{Field: "wait_for_verdict", Reason: "is not a time such as 3s"}
+		}
+	}
+	a.Name, a.RedirectURI = v.Name, v.RedirectURI
+	a.MessageListener, a.StatusListener, a.NotificationURL = v.MessageListener, v.StatusListener, v.NotificationURL
+	a.Scopes, a.ShortCodes = nil, nil
+	for _, s := range v.Scopes {
+		a.Scopes = append(a.Scopes, app.Scope(s))
+	}
+	for _, c := range v.ShortCodes {
+		a.ShortCodes = append(a.ShortCodes, number.ShortCode(c))
+	}
+	return nil
+}
+
+type (
+	appName struct {
+		Name string `path:"name"`
+	}
+	appBody   struct{ Body App }
+	namedBody struct {
+		Name string `path:"name"`
+		Body App
+	}
+	appList struct {
+		Body struct {
+			Apps []App `json:"apps"`
+		}
+	}
+)
+
+func (x *api) apps(h operations) {
+	get(h, "/admin/v1/apps", "List the apps", func(ctx context.Context, _ *none) (*appList, error) {
+		out := &appList{}
+		out.Body.Apps = []App{}
+		for _, a := range x.Apps.All() {
+			if !a.Deleted {
+				out.Body.Apps = append(out.Body.Apps, appView(a, ""))
+			}
+		}
+		return out, nil
+	})
+	post(h, "/admin/v1/apps", "Make an app; its secret is in the answer, once", http.StatusCreated, func(ctx context.Context, in *appBody) (*appBody, error) {
+		a := app.App{Key: in.Body.Key}
+		if err := in.Body.fill(&a); err != nil {
+			return nil, err
+		}
+		made, secret, err := x.Apps.Create(ctx, a, in.Body.Secret)
+		if err != nil {
+			return nil, err
+		}
+		return &appBody{appView(made, secret)}, nil
+	})
+	get(h, "/admin/v1/apps/{name}", "Show an app", func(ctx context.Context, in *appName) (*appBody, error) {
+		a, err := x.app(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		return &appBody{appView(a, "")}, nil
+	})
+	put(h, "/admin/v1/apps/{name}", "Change an app; key and secret stay", func(ctx context.Context, in *namedBody) (*appBody, error) {
+		a, err := x.app(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		a, err = x.Apps.Update(ctx, a.ID, in.Body.fill)
+		if err != nil {
+			return nil, err
+		}
+		return &appBody{appView(a, "")}, nil
+	})
+	post(h, "/admin/v1/apps/{name}/rotate", "Give an app a new secret", http.StatusOK, func(ctx context.Context, in *appName) (*appBody, error) {
+		a, err := x.app(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		a, secret, err := x.Apps.Rotate(ctx, a.ID)
+		if err != nil {
+			return nil, err
+		}
+		return &appBody{appView(a, secret)}, nil
+	})
+	remove(h, "/admin/v1/apps/{name}", "Delete an app: its key and tokens end", func(ctx context.Context, in *appName) (*none, error) {
+		a, err := x.app(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		return nil, x.Apps.Delete(ctx, a.ID)
+	})
+}
+
+// app finds a living app by name.
+func (x *api) app(name string) (*app.App, error) {
+	if a := x.Apps.ByName(name); a != nil {
+		return a, nil
+	}
+	return nil, fmt.Errorf("%q: %w", name, app.ErrUnknown)
+}
+
+// Quota is what an app may call of one API, and what it has.
+type Quota struct {
+	App        string `json:"app"`
+	API        string `json:"api"`
+	PerMinute  int64  `json:"per_minute"`
+	PerDay     int64  `json:"per_day"`
+	UsedMinute int64  `json:"used_minute" doc:"Charged in this clock minute, in blocks."`
+	UsedDay    int64  `json:"used_day" doc:"Charged on this UTC day, in blocks."`
+}
+
+type (
+	quotaQuery struct {
+		App string `query:"app" doc:"An app's name; all if absent."`
+	}
+	quotaList struct {
+		Body struct {
+			Quotas []Quota `json:"quotas"`
+		}
+	}
+	quotaSet struct {
+		Name string `path:"name"`
+		API  string `path:"api" enum:"SMS"`
+		Body struct {
+			PerMinute *int64 `json:"per_minute,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays."`
+			PerDay    *int64 `json:"per_day,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays."`
+		}
+	}
+	quotaBody struct{ Body Quota }
+)
+
+// metered lists the APIs whose calls are counted.
+var metered = []string{"SMS"}
+
+func (x *api) quotas(h operations) {
+	get(h, "/admin/v1/quotas", "Show what apps may call and have called", func(ctx context.Context, in *quotaQuery) (*quotaList, error) {
+		apps := x.Apps.All()
+		if in.App != "" {
+			a, err := x.app(in.App)
+			if err != nil {
+				return nil, err
+			}
+			apps = []*app.App{a}
+		}
+		out := &quotaList{}
+		out.Body.Quotas = []Quota{}
+		for _, a := range apps {
+			for _, name := range metered {
+				if a.Deleted {
+					continue
+				}
+				q, err := x.quota(ctx, a, name)
+				if err != nil {
+					return nil, err
+				}
+				out.Body.Quotas = append(out.Body.Quotas, q)
+			}
+		}
+		return out, nil
+	})
+	put(h, "/admin/v1/apps/{name}/quotas/{api}", "Set what an app may call of an API", func(ctx context.Context, in *quotaSet) (*quotaBody, error) {
+		a, err := x.app(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		a, err = x.Apps.Update(ctx, a.ID, func(a *app.App) error {
+			if a.Quotas == nil {
+				a.Quotas = map[string]app.Quota{}
+			}
+			q := a.Quotas[in.API]
+			if n := in.Body.PerMinute; n != nil {
+				q.PerMinute = *n
+			}
+			if n := in.Body.PerDay; n != nil {
+				q.PerDay = *n
+			}
+			a.Quotas[in.API] = q
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		q, err := x.quota(ctx, a, in.API)
+		return &quotaBody{q}, err
+	})
+}
+
+func (x *api) quota(ctx context.Context, a *app.App, name string) (Quota, error) {
+	limit, _ := x.Apps.Quota(a, name)
+	q := Quota{App: a.Name, API: name, PerMinute: limit.PerMinute, PerDay: limit.PerDay}
+	k, now := quota.Key{App: int64(a.ID), API: name}, x.Now()
+	var err error
+	if q.UsedMinute, err = x.Source.Used(ctx, k, quota.Minute, quota.Minute.Start(now)); err != nil {
+		return q, err
+	}
+	q.UsedDay, err = x.Source.Used(ctx, k, quota.Day, quota.Day.Start(now))
+	return q, err
+}

@@ -1,0 +1,358 @@
+package adminv1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"longlines/app"
+	"longlines/fault"
+	"longlines/gateway"
+	"longlines/id"
+	"longlines/number"
+	"longlines/sms"
+)
+
+// Message is one recipient of a text, as a line of a list.
+type Message struct {
+	ID       string    `json:"id" doc:"The message, as the app knows it."`
+	App      string    `json:"app"`
+	From     string    `json:"from"`
+	To       string    `json:"to" doc:"Masked; the story of a message has it whole."`
+	State    string    `json:"state"`
+	Code     string    `json:"code,omitempty" doc:"The network's last word: SMPP-000B, or a receipt's err."`
+	Link     string    `json:"link,omitempty"`
+	Accepted time.Time `json:"accepted"`
+}
+
+// Story is everything known of one thing, in the order in which it happened.
+type Story struct {
+	Title string      `json:"title"`
+	Facts [][2]string `json:"facts"`
+	Steps []StoryStep `json:"steps"`
+}
+
+// StoryStep is one thing that happened.
+type StoryStep struct {
+	Time   time.Time `json:"time"`
+	What   string    `json:"what"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+type (
+	sendIn struct {
+		Body struct {
+			App  string   `json:"app" doc:"The app that sends."`
+			To   []string `json:"to" minItems:"1" maxItems:"50"`
+			Text string   `json:"text"`
+		}
+	}
+	sendOut struct {
+		Body struct {
+			ID string `json:"id"`
+		}
+	}
+	messageQuery struct {
+		page
+		App   string `query:"app" doc:"Only texts of this app."`
+		State string `query:"state" doc:"Only texts in this state: accepted, sent, delivered, failed …"`
+		To    string `query:"to" doc:"Only texts to this number."`
+		Link  string `query:"link" doc:"Only texts over this link."`
+	}
+	messageList struct {
+		Body struct {
+			Messages []Message `json:"messages" doc:"Newest first."`
+			Next     string    `json:"next,omitempty" doc:"For before; absent on the last page."`
+		}
+	}
+	named struct {
+		ID string `path:"id"`
+	}
+	storyOut struct{ Body Story }
+)
+
+func (x *api) messages(h operations) {
+	post(h, "/admin/v1/messages", "Send a text as an app", http.StatusCreated, func(ctx context.Context, in *sendIn) (*sendOut, error) {
+		a, err := x.app(in.Body.App)
+		if err != nil {
+			return nil, err
+		}
+		out := sms.Outgoing{Text: in.Body.Text}
+		for _, s := range in.Body.To {
+			m, err := number.ParseMSISDN(s)
+			if err != nil {
+				return nil, huma.Error422UnprocessableEntity("to: " + err.Error())
+			}
+			out.Recipients = append(out.Recipients, m)
+		}
+		sent, err := x.SMS.Send(ctx, grant(a), out)
+		if err != nil {
+			return nil, err
+		}
+		r := &sendOut{}
+		r.Body.ID = sent.Name
+		return r, nil
+	})
+	get(h, "/admin/v1/messages", "List the newest texts", func(ctx context.Context, in *messageQuery) (*messageList, error) {
+		of, err := x.appFilter(in.App)
+		if err != nil {
+			return nil, err
+		}
+		var to number.MSISDN
+		if in.To != "" {
+			if to, err = number.ParseMSISDN(in.To); err != nil {
+				return nil, huma.Error422UnprocessableEntity("to: not a number such as +14255550100")
+			}
+		}
+		rows, next, err := scan(in.page, func(before id.Number, n int) ([]sms.MT, error) { return x.Store.MTs(ctx, before, n) },
+			func(m sms.MT) id.Number { return m.ID },
+			func(m sms.MT) bool {
+				return (of == 0 || m.App == of) && (in.State == "" || m.State.String() == in.State) && (to == "" || m.To == to) &&
+					(in.Link == "" || m.Link == in.Link)
+			})
+		if err != nil {
+			return nil, err
+		}
+		out := &messageList{}
+		out.Body.Messages, out.Body.Next = []Message{}, nextOf(next)
+		for _, m := range rows {
+			out.Body.Messages = append(out.Body.Messages, Message{x.SMS.Name(m.Message), x.appName(m.App), m.From.String(), m.To.Masked(),
+				m.State.String(), m.Code, m.Link, m.Accepted})
+		}
+		return out, nil
+	})
+	get(h, "/admin/v1/messages/{id}", "Tell the story of a text", func(ctx context.Context, in *named) (*storyOut, error) {
+		n, err := x.SMS.ParseName(in.ID)
+		if err != nil {
+			return nil, fmt.Errorf("message %s: %w", in.ID, errNoStory)
+		}
+		s, err := x.story(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		return &storyOut{s}, nil
+	})
+}
+
+// appFilter is the app that a list is asked for; 0: all.
+func (x *api) appFilter(name string) (app.ID, error) {
+	if name == "" {
+		return 0, nil
+	}
+	a, err := x.app(name)
+	if err != nil {
+		return 0, err
+	}
+	return a.ID, nil
+}
+
+func (x *api) appName(n app.ID) string {
+	if a := x.Apps.ByID(n); a != nil {
+		return a.Name
+	}
+	return ""
+}
+
+// errNoStory: there is nothing to tell.
+var errNoStory = errors.New("not known here, or its retention has ended")
+
+// near is how many requests before a message are searched for the one that made it.
+const near = 500
+
+// story puts the rows about a message in order.
+func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
+	st, err := x.SMS.Story(ctx, n)
+	if errors.Is(err, sms.ErrNotFound) {
+		return x.receivedStory(ctx, n)
+	}
+	if err != nil {
+		return Story{}, err
+	}
+	first := st.Rows[0]
+	out := Story{Title: "Message " + x.SMS.Name(first.Message), Facts: [][2]string{
+		{"app", x.appName(first.App)}, {"from", first.From.String()}, {"text", first.Text},
+		{"accepted", first.Accepted.UTC().Format(time.RFC3339Nano)}, {"expires", first.Expires.UTC().Format(time.RFC3339)},
+	}, Steps: []StoryStep{}}
+	// The request's number was drawn just before the message's.
+	if requests, err := x.Store.Requests(ctx, first.Message, near); err == nil {
+		for _, r := range requests {
+			if r.Subject == first.Message && r.Method == http.MethodPost {
+				out.Facts = append(out.Facts, [2]string{"request", id.Request(r.ID)})
+			}
+		}
+	}
+	step := func(at time.Time, what, format string, args ...any) {
+		if !at.IsZero() {
+			out.Steps = append(out.Steps, StoryStep{at, what, fmt.Sprintf(format, args...)})
+		}
+	}
+	for i, m := range st.Rows {
+		to := m.To.String()
+		step(m.Accepted, "accepted", "for %s, on disk", to)
+		for _, p := range st.Parts[i] {
+			segment := ""
+			if p.Parts > 1 {
+				segment = fmt.Sprintf("segment %d of %d, ", p.Part+1, p.Parts)
+			}
+			step(p.Sent, "submitted", "%sto %s over %s, which calls it %q", segment, to, p.Link, p.Raw)
+			step(p.Done, "receipt", "%s%s %s err %s", segment, to, p.Word, p.Code)
+		}
+		if m.State.Final() {
+			step(m.Final, m.State.String(), "%s %s", to, m.Code)
+		} else {
+			out.Facts = append(out.Facts, [2]string{"now", strings.TrimSpace(fmt.Sprintf("%s: %s %s", to, m.State, m.Code))})
+		}
+		if m.Twice {
+			out.Facts = append(out.Facts, [2]string{"note", to + " may have got it twice: an answer of the centre was lost"})
+		}
+		posts, err := x.posts(ctx, m.ID)
+		if err != nil {
+			return Story{}, err
+		}
+		out.Steps = append(out.Steps, posts...)
+	}
+	sortSteps(out.Steps)
+	return out, nil
+}
+
+// posts are the steps by which an app's listener was told about a row.
+func (x *api) posts(ctx context.Context, subject id.Number) ([]StoryStep, error) {
+	attempts, err := x.Store.Attempts(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	var steps []StoryStep
+	for _, a := range attempts {
+		result := fmt.Sprintf("HTTP %d", a.Status)
+		if a.Error != "" {
+			result = a.Error
+		}
+		if !a.Next.IsZero() {
+			result += ", again at " + a.Next.UTC().Format(time.TimeOnly)
+		}
+		steps = append(steps, StoryStep{a.At, "callback", fmt.Sprintf("%s to %s, try %d: %s", a.What, a.URL, a.Number, result)})
+	}
+	return steps, nil
+}
+
+// receivedStory tells of a text that came from a handset.
+func (x *api) receivedStory(ctx context.Context, n id.Number) (Story, error) {
+	m, state, ok, err := x.Received(ctx, n)
+	if err != nil {
+		return Story{}, err
+	}
+	if !ok {
+		return Story{}, fmt.Errorf("message %s: %w", x.SMS.Name(n), errNoStory)
+	}
+	owner := x.appName(m.App)
+	if owner == "" {
+		owner = "none: nobody owns " + string(m.To)
+	}
+	s := Story{Title: "Message " + x.SMS.Name(n) + ", received", Facts: [][2]string{
+		{"app", owner}, {"from", m.From.String()}, {"to", string(m.To)}, {"text", m.Text}, {"now", state},
+	}, Steps: []StoryStep{{m.At, "received", "from " + m.From.String() + ", on disk"}}}
+	if m.Partial {
+		s.Facts = append(s.Facts, [2]string{"note", "segments are missing"})
+	}
+	posts, err := x.posts(ctx, n)
+	s.Steps = append(s.Steps, posts...)
+	sortSteps(s.Steps)
+	return s, err
+}
+
+// Request is one call, as a line of a list.
+type Request struct {
+	ID        string    `json:"id"`
+	Time      time.Time `json:"time"`
+	App       string    `json:"app,omitempty"`
+	Operation string    `json:"operation,omitempty"`
+	Method    string    `json:"method"`
+	Path      string    `json:"path"`
+	Status    int       `json:"status"`
+	Code      string    `json:"code,omitempty"`
+	Message   string    `json:"message,omitempty"`
+	Ms        float64   `json:"ms"`
+}
+
+type (
+	requestQuery struct {
+		page
+		App  string `query:"app" doc:"Only calls of this app."`
+		Code string `query:"code" doc:"Only calls answered with this code, as POL0001."`
+	}
+	requestList struct {
+		Body struct {
+			Requests []Request `json:"requests" doc:"Newest first."`
+			Next     string    `json:"next,omitempty" doc:"For before; absent on the last page."`
+		}
+	}
+)
+
+func (x *api) request(r gateway.Record) Request {
+	v := Request{ID: id.Request(r.ID), Time: r.ID.Time(), App: x.appName(r.App), Operation: r.Operation, Method: r.Method, Path: r.Path,
+		Status: r.Status, Code: r.Code, Ms: float64(r.Took.Microseconds()) / 1000}
+	if r.Subject != 0 {
+		v.Message = x.SMS.Name(r.Subject)
+	}
+	return v
+}
+
+func (x *api) requests(h operations) {
+	get(h, "/admin/v1/requests", "List the newest calls", func(ctx context.Context, in *requestQuery) (*requestList, error) {
+		of, err := x.appFilter(in.App)
+		if err != nil {
+			return nil, err
+		}
+		rows, next, err := scan(in.page, func(before id.Number, n int) ([]gateway.Record, error) { return x.Store.Requests(ctx, before, n) },
+			func(r gateway.Record) id.Number { return r.ID },
+			func(r gateway.Record) bool {
+				return (of == 0 || r.App == of) && (in.Code == "" || strings.EqualFold(r.Code, in.Code))
+			})
+		if err != nil {
+			return nil, err
+		}
+		out := &requestList{}
+		out.Body.Requests, out.Body.Next = []Request{}, nextOf(next)
+		for _, r := range rows {
+			out.Body.Requests = append(out.Body.Requests, x.request(r))
+		}
+		return out, nil
+	})
+	get(h, "/admin/v1/requests/{id}", "Tell the story of a call", func(ctx context.Context, in *named) (*storyOut, error) {
+		n, err := id.ParseRequest(in.ID)
+		if err != nil {
+			return nil, fmt.Errorf("request %s: %w", in.ID, errNoStory)
+		}
+		r, ok, err := x.Store.Request(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, fmt.Errorf("request %s: %w", in.ID, errNoStory)
+		}
+		v := x.request(r)
+		s := Story{Title: "Request " + v.ID, Facts: [][2]string{
+			{"time", v.Time.UTC().Format(time.RFC3339Nano)}, {"app", v.App}, {"call", v.Method + " " + v.Path}, {"operation", v.Operation},
+			{"answered", fmt.Sprintf("%d after %.1f ms", v.Status, v.Ms)},
+		}, Steps: []StoryStep{}}
+		if r.Code != "" {
+			if row, ok := fault.Lookup(r.Code, r.Case); ok {
+				s.Facts = append(s.Facts, [2]string{"refused", r.Code + " " + r.Case}, [2]string{"because", row.Condition}, [2]string{"do", row.Remedy})
+			} else {
+				s.Facts = append(s.Facts, [2]string{"refused", r.Code})
+			}
+		}
+		if r.Subject != 0 {
+			s.Facts = append(s.Facts, [2]string{"message", v.Message})
+			if about, err := x.story(ctx, r.Subject); err == nil {
+				s.Steps = about.Steps
+			}
+		}
+		return &storyOut{s}, nil
+	})
+}

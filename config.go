@@ -1,0 +1,681 @@
+package longlines
+
+import (
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+
+	"longlines/number"
+	"longlines/route"
+)
+
+// Config is everything an operator can set. Its zero value is the sandbox on loopback. A value comes
+// from, in this order: a flag, the environment (LONGLINES_ and the path in upper snake case; with
+// _FILE appended, from the file named), the configuration file, the default named here.
+type Config struct {
+	Data      string `koanf:"data"`      // data directory; default ./longlines-data
+	Ephemeral bool   `koanf:"ephemeral"` // keep nothing: a temporary directory, removed at the end
+
+	API   ListenerConfig `koanf:"api"`   // default 127.0.0.1:8100
+	Admin AdminConfig    `koanf:"admin"` // default 127.0.0.1:8101
+
+	Store    StoreConfig    `koanf:"store"`
+	Sandbox  SandboxConfig  `koanf:"sandbox"`
+	Demo     DemoConfig     `koanf:"demo"`
+	Quota    QuotaConfig    `koanf:"quota"`
+	OAuth    OAuthConfig    `koanf:"oauth"`
+	SMS      SMSConfig      `koanf:"sms"`
+	Callback CallbackConfig `koanf:"callback"`
+	Log      LogConfig      `koanf:"log"`
+
+	// Links and Routes are applied at each start; objects named here are read-only in the API.
+	Links  []LinkConfig  `koanf:"links"`
+	Routes []RouteConfig `koanf:"routes"`
+
+	ReadyFile       string        `koanf:"ready_file"`        // written once everything is up
+	TestClockOffset time.Duration `koanf:"test_clock_offset"` // moves the platform's clock; refused unless both listeners are on loopback
+}
+
+// ListenerConfig is one HTTP listener.
+type ListenerConfig struct {
+	Listen    string `koanf:"listen"`     // host:port; port 0 picks a free one
+	PublicURL string `koanf:"public_url"` // how callers reach it, for links in answers; default: the listener's own address
+	TLSCert   string `koanf:"tls_cert"`   // PEM file
+	TLSKey    string `koanf:"tls_key"`    // PEM file
+	// MaxConnsPerIP bounds connections of one address (1 to 1,000,000); default 200, loopback exempt.
+	MaxConnsPerIP int `koanf:"max_conns_per_ip"`
+	// MaxInFlight bounds calls of one app at a time (1 to 100,000); default 64, sandbox on loopback 1,024.
+	MaxInFlight int `koanf:"max_in_flight"`
+}
+
+// AdminConfig is the admin listener.
+type AdminConfig struct {
+	Listen string `koanf:"listen"`
+	Token  string `koanf:"token"` // default: made at the first start and kept in the data directory
+}
+
+// StoreConfig says where rows live.
+type StoreConfig struct {
+	URL       string `koanf:"url"`        // postgres://…; default: SQLite in the data directory
+	SecretKey string `koanf:"secret_key"` // 64 hex digits sealing link passwords, the same on all nodes; default: made and kept in the data directory
+}
+
+// SandboxConfig is the virtual network.
+type SandboxConfig struct {
+	Off        bool     `koanf:"off"`         // do not start it
+	SMSCListen string   `koanf:"smsc_listen"` // default 127.0.0.1:2775; loopback only
+	SystemID   string   `koanf:"system_id"`   // default "sandbox"
+	Password   string   `koanf:"password"`    // default "sandbox"
+	Phones     []string `koanf:"phones"`      // default +14255550100 and +14255550101
+	Window     int      `koanf:"window"`      // submits in flight on its link; default 100
+}
+
+// DemoConfig is the demo app of the sandbox.
+type DemoConfig struct {
+	Off bool `koanf:"off"` // do not make it (required beside a public API listener)
+}
+
+// LevelQuota is what an app of a service level may call.
+type LevelQuota struct {
+	PerMinute int64 `koanf:"per_minute"`
+	PerDay    int64 `koanf:"per_day"`
+}
+
+// QuotaConfig sets the figures of the two levels; defaults 60 and 5,000, 600 and 33,000.
+type QuotaConfig struct {
+	Sandbox    LevelQuota `koanf:"sandbox"`
+	Production LevelQuota `koanf:"production"`
+}
+
+// OAuthConfig sets lifetimes; defaults 48h and 2160h.
+type OAuthConfig struct {
+	AccessLife  time.Duration `koanf:"access_life"`
+	RefreshLife time.Duration `koanf:"refresh_life"`
+}
+
+// SMSConfig bounds texts.
+type SMSConfig struct {
+	Validity   time.Duration `koanf:"validity"`    // default 24h, max 72h
+	InboxBatch int           `koanf:"inbox_batch"` // texts per poll, 1 to 100; default 10
+	MaxQueued  int64         `koanf:"max_queued"`  // texts waiting for a link before sends are refused; default 1,000,000
+}
+
+// CallbackConfig says where posts may go.
+type CallbackConfig struct {
+	Allow []string `koanf:"allow"` // CIDRs beside the public internet; default: loopback, while both listeners are on loopback
+}
+
+// LogConfig sets the log on standard error.
+type LogConfig struct {
+	Level  string `koanf:"level"`  // debug, info, warn, error; default info
+	Format string `koanf:"format"` // text, json; default text on a terminal
+}
+
+// LinkConfig is a link kept in the configuration.
+type LinkConfig struct {
+	Name       string  `koanf:"name"`
+	Kind       string  `koanf:"kind"` // smpp
+	Host       string  `koanf:"host"`
+	Port       int     `koanf:"port"`
+	SystemID   string  `koanf:"system_id"`
+	Password   string  `koanf:"password"`
+	SystemType string  `koanf:"system_type"`
+	Bind       string  `koanf:"bind"`
+	Window     int     `koanf:"window"`
+	Rate       float64 `koanf:"rate"`
+	TLS        bool    `koanf:"tls"`
+	Group      string  `koanf:"group"`
+}
+
+// RouteConfig is a rule kept in the configuration.
+type RouteConfig struct {
+	Prefix   string `koanf:"prefix"`
+	Link     string `koanf:"link"`
+	Fallback string `koanf:"fallback"`
+}
+
+// ConfigError says which setting cannot be used, and why.
+type ConfigError struct {
+	Source string // where it was read: "configuration FILE", "environment LONGLINES_…"; "" if that is not known
+	Key    string // its path: "api.listen", "links[0].host"; "" where the file as a whole cannot be read
+	Err    error
+}
+
+func (e *ConfigError) Error() string {
+	s := e.Err.Error()
+	if e.Key != "" {
+		s = e.Key + ": " + s
+	}
+	if e.Source != "" {
+		s = e.Source + ": " + s
+	}
+	return s
+}
+
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+func badKey(key, format string, args ...any) error {
+	return &ConfigError{Key: key, Err: fmt.Errorf(format, args...)}
+}
+
+// LoadConfig reads the file (none if empty), then the environment, then the flags (by path, as
+// "api.listen"), each over the last. Its errors are [*ConfigError]; an unknown key is one.
+func LoadConfig(path string, environ []string, flags map[string]any) (Config, error) {
+	var c Config
+	if path != "" {
+		k := koanf.New(".")
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return c, &ConfigError{Source: "configuration " + path, Err: err}
+		}
+		if err := decodeConfig(k.Raw(), reflect.ValueOf(&c).Elem(), ""); err != nil {
+			return c, from("configuration "+path, err)
+		}
+	}
+	if err := decodeEnv(environ, &c); err != nil {
+		return c, err
+	}
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(flags, "."), nil); err != nil {
+		return c, &ConfigError{Source: "flags", Err: err}
+	}
+	if err := decodeConfig(k.Raw(), reflect.ValueOf(&c).Elem(), ""); err != nil {
+		return c, from("flags", err)
+	}
+	return c, c.check()
+}
+
+// from says where the wrong setting was read.
+func from(source string, err error) error {
+	var e *ConfigError
+	if errors.As(err, &e) {
+		e.Source = source
+	}
+	return err
+}
+
+// decodeConfig sets what stands in a document. It is stricter than YAML: a number where text belongs
+// has often lost something already (0123 has become 83), and a time without a unit is a guess.
+func decodeConfig(v any, to reflect.Value, key string) error {
+	if v == nil {
+		return nil // a section or a setting with everything below it commented out
+	}
+	s, isText := v.(string)
+	switch {
+	case to.Kind() == reflect.Struct:
+		m, ok := v.(map[string]any)
+		if !ok {
+			return badKey(key, "is a section; its settings stand below it")
+		}
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			path := name
+			if key != "" {
+				path = key + "." + name
+			}
+			field, ok := configField(to, name)
+			if !ok {
+				return unknownKey(path, to.Type(), key)
+			}
+			if err := decodeConfig(m[name], field, path); err != nil {
+				return err
+			}
+		}
+	case to.Kind() == reflect.Slice:
+		list, ok := v.([]any)
+		if !ok {
+			return badKey(key, "must be a list")
+		}
+		out := reflect.MakeSlice(to.Type(), len(list), len(list))
+		for i, item := range list {
+			if err := decodeConfig(item, out.Index(i), fmt.Sprintf("%s[%d]", key, i)); err != nil {
+				return err
+			}
+		}
+		to.Set(out)
+	case to.Type() == reflect.TypeFor[time.Duration]():
+		d, ok := v.(time.Duration)
+		if isText {
+			var err error
+			d, err = time.ParseDuration(s)
+			ok = err == nil
+		}
+		if !ok {
+			return badKey(key, "%v is not a time with its unit, such as 90s or 24h", v)
+		}
+		to.SetInt(int64(d))
+	case to.Kind() == reflect.Bool:
+		b, ok := v.(bool)
+		if isText {
+			var err error
+			b, err = strconv.ParseBool(s)
+			ok = err == nil
+		}
+		if !ok {
+			return badKey(key, "%v is not true or false", v)
+		}
+		to.SetBool(b)
+	case to.Kind() == reflect.Int, to.Kind() == reflect.Int64:
+		n, err := strconv.ParseInt(fmt.Sprint(v), 10, 64)
+		if err != nil {
+			return badKey(key, "%v is not a whole number", v)
+		}
+		to.SetInt(n)
+	case to.Kind() == reflect.Float64:
+		f, err := strconv.ParseFloat(fmt.Sprint(v), 64)
+		if err != nil {
+			return badKey(key, "%v is not a number", v)
+		}
+		to.SetFloat(f)
+	default:
+		if n, ok := v.(int); ok && (strings.HasPrefix(key, "sandbox.phones[") || strings.HasSuffix(key, ".prefix")) {
+			s, isText = "+"+strconv.Itoa(n), true // +14255550100 is a number to YAML
+		}
+		if !isText {
+			return badKey(key, "must be text; put it in quotes")
+		}
+		to.SetString(s)
+	}
+	return nil
+}
+
+// configField finds a setting by its name in a section.
+func configField(section reflect.Value, name string) (reflect.Value, bool) {
+	for i := range section.NumField() {
+		if section.Type().Field(i).Tag.Get("koanf") == name {
+			return section.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// unknownKey names a key that does not exist and the one that was probably meant.
+func unknownKey(path string, section reflect.Type, prefix string) error {
+	known := configKeys(reflect.TypeFor[Config](), "")
+	if strings.HasSuffix(prefix, "]") {
+		known = configKeys(section, prefix+".")
+	}
+	if slices.Contains(known, path) {
+		section, name, _ := strings.Cut(path, ".")
+		return badKey(path, "write %s: and below it, indented, %s:", section, name)
+	}
+	if near := nearest(path, known); near != "" {
+		return badKey(path, "unknown key (did you mean %s?)", near)
+	}
+	return badKey(path, "unknown key")
+}
+
+// configKeys lists the paths of all settings.
+func configKeys(t reflect.Type, prefix string) (keys []string) {
+	for f := range t.Fields() {
+		key := prefix + f.Tag.Get("koanf")
+		if f.Type.Kind() == reflect.Struct {
+			keys = append(keys, configKeys(f.Type, key+".")...)
+			continue
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// decodeEnv sets what stands in the environment. Links and routes do not come from there, and an empty
+// variable is one that is not set.
+func decodeEnv(environ []string, c *Config) error {
+	vars := map[string]string{}
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		vars[name] = value
+	}
+	for _, key := range configKeys(reflect.TypeFor[Config](), "") {
+		if key == "links" || key == "routes" {
+			continue
+		}
+		name := "LONGLINES_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		value := vars[name]
+		if path := vars[name+"_FILE"]; path != "" {
+			if value != "" {
+				return &ConfigError{"environment", key, fmt.Errorf("%s and %s_FILE are both set; keep one", name, name)}
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return &ConfigError{"environment " + name + "_FILE", key, err}
+			}
+			name, value = name+"_FILE", strings.TrimSpace(string(b))
+		}
+		if value == "" {
+			continue
+		}
+		field := reflect.ValueOf(c).Elem()
+		for name := range strings.SplitSeq(key, ".") {
+			field, _ = configField(field, name)
+		}
+		var v any = value
+		if field.Kind() == reflect.Slice {
+			var list []any
+			for item := range strings.SplitSeq(value, ",") {
+				list = append(list, strings.TrimSpace(item))
+			}
+			v = list
+		}
+		if err := decodeConfig(v, field, key); err != nil {
+			return from("environment "+name, err)
+		}
+	}
+	return nil
+}
+
+// nearest is the known key that a misspelt one most resembles, or "".
+func nearest(key string, known []string) string {
+	best, at := "", len(key)/2+1
+	for _, k := range known {
+		if d := distance(key, k); d < at {
+			best, at = k, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of two short strings.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// The addresses taken when nobody gave one, and what is tried when they are in use.
+var (
+	apiDefaults   = []string{"127.0.0.1:8100", "127.0.0.1:8110", "127.0.0.1:8120", "127.0.0.1:0"}
+	adminDefaults = []string{"127.0.0.1:8101", "127.0.0.1:8111", "127.0.0.1:8121", "127.0.0.1:0"}
+	smscDefaults  = []string{"127.0.0.1:2775", "127.0.0.1:2785", "127.0.0.1:2795", "127.0.0.1:0"}
+)
+
+// check refuses what would be wrong silently, naming the key.
+func (c *Config) check() error {
+	if c.Data == "" {
+		c.Data = "longlines-data"
+	}
+	if c.ReadyFile != "" {
+		if info, err := os.Stat(filepath.Dir(c.ReadyFile)); err != nil || !info.IsDir() {
+			return badKey("ready_file", "there is no directory %s", filepath.Dir(c.ReadyFile))
+		}
+	}
+	switch c.Log.Level {
+	case "", "debug", "info", "warn", "error":
+	default:
+		return badKey("log.level", "%q is not debug, info, warn or error", c.Log.Level)
+	}
+	switch c.Log.Format {
+	case "", "text", "json":
+	default:
+		return badKey("log.format", "%q is not text or json", c.Log.Format)
+	}
+	for _, part := range []func() error{c.checkListeners, c.checkStore, c.checkFigures, c.checkSandbox, c.checkLinks} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkListeners() error {
+	for _, l := range [][2]string{{"api.listen", c.API.Listen}, {"admin.listen", c.Admin.Listen}, {"sandbox.smsc_listen", c.Sandbox.SMSCListen}} {
+		if l[1] == "" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(l[1])
+		if n, bad := strconv.Atoi(port); err != nil || bad != nil || n < 0 || n > 65535 {
+			return badKey(l[0], "%q is not host:port, such as 127.0.0.1:8100 (port 0 picks a free one)", l[1])
+		}
+	}
+	switch {
+	case !isLoopback(c.API.Listen) && !c.Demo.Off:
+		return badKey("api.listen", "%s is reachable from outside while the demo app (key %s, a secret everybody knows) exists: set demo.off: true, or listen on 127.0.0.1", c.API.Listen, demoKey)
+	case !isLoopback(c.Admin.Listen) && c.Admin.Token == "":
+		return badKey("admin.listen", "%s is reachable from outside: set admin.token (LONGLINES_ADMIN_TOKEN_FILE) first", c.Admin.Listen)
+	case c.Admin.Token != "" && len(c.Admin.Token) < minToken:
+		return badKey("admin.token", "too short to be a secret; use %d characters or more", minToken)
+	case c.TestClockOffset != 0 && !(isLoopback(c.API.Listen) && isLoopback(c.Admin.Listen)):
+		return badKey("test_clock_offset", "only while both listeners are on loopback")
+	case c.API.TLSCert != "" && c.API.TLSKey == "":
+		return badKey("api.tls_key", "is missing beside api.tls_cert")
+	case c.API.TLSKey != "" && c.API.TLSCert == "":
+		return badKey("api.tls_cert", "is missing beside api.tls_key")
+	case c.API.MaxConnsPerIP < 0 || c.API.MaxConnsPerIP > 1_000_000:
+		return badKey("api.max_conns_per_ip", "%d is not from 1 to 1000000", c.API.MaxConnsPerIP)
+	case c.API.MaxInFlight < 0 || c.API.MaxInFlight > 100_000:
+		return badKey("api.max_in_flight", "%d is not from 1 to 100000", c.API.MaxInFlight)
+	}
+	if c.API.TLSCert != "" {
+		if _, err := tls.LoadX509KeyPair(c.API.TLSCert, c.API.TLSKey); err != nil {
+			return badKey("api.tls_cert", "%w", err)
+		}
+	}
+	if c.API.PublicURL != "" {
+		u, err := url.Parse(c.API.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return badKey("api.public_url", "%q is not a URL such as https://api.example.com", c.API.PublicURL)
+		}
+		c.API.PublicURL = strings.TrimRight(c.API.PublicURL, "/")
+	}
+	for i, cidr := range c.Callback.Allow {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			return badKey(fmt.Sprintf("callback.allow[%d]", i), "%q is not a network such as 10.0.0.0/8", cidr)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkStore() error {
+	if u := c.Store.URL; u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
+		return badKey("store.url", "must begin with postgres:// (leave it out for SQLite in the data directory)")
+	}
+	if key, err := hex.DecodeString(c.Store.SecretKey); err != nil || len(key) != 0 && len(key) != 32 {
+		return badKey("store.secret_key", "must be 64 hexadecimal digits")
+	}
+	return nil
+}
+
+// checkFigures looks at numbers and times; 0 stands for the default everywhere.
+func (c *Config) checkFigures() error {
+	for _, n := range []struct {
+		key      string
+		v        int64
+		min, max int64
+	}{
+		{"quota.sandbox.per_minute", c.Quota.Sandbox.PerMinute, 1, maxFigure},
+		{"quota.sandbox.per_day", c.Quota.Sandbox.PerDay, 1, maxFigure},
+		{"quota.production.per_minute", c.Quota.Production.PerMinute, 1, maxFigure},
+		{"quota.production.per_day", c.Quota.Production.PerDay, 1, maxFigure},
+		{"sms.inbox_batch", int64(c.SMS.InboxBatch), 1, 100},
+		{"sms.max_queued", c.SMS.MaxQueued, 1, maxFigure},
+	} {
+		if n.v != 0 && (n.v < n.min || n.v > n.max) {
+			return badKey(n.key, "%d is not from %d to %d", n.v, n.min, n.max)
+		}
+	}
+	for _, d := range []struct {
+		key      string
+		v        time.Duration
+		min, max time.Duration
+	}{
+		{"oauth.access_life", c.OAuth.AccessLife, time.Second, 10 * 8760 * time.Hour},
+		{"oauth.refresh_life", c.OAuth.RefreshLife, time.Second, 100 * 8760 * time.Hour},
+		{"sms.validity", c.SMS.Validity, time.Minute, 72 * time.Hour},
+	} {
+		if d.v != 0 && (d.v < d.min || d.v > d.max) {
+			return badKey(d.key, "%s is not from %s to %s", d.v, d.min, d.max)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkSandbox() error {
+	if c.Sandbox.SMSCListen != "" && !isLoopback(c.Sandbox.SMSCListen) {
+		return badKey("sandbox.smsc_listen", "%s: the virtual network listens on loopback only", c.Sandbox.SMSCListen)
+	}
+	seen := map[number.MSISDN]bool{}
+	for i, s := range c.Sandbox.Phones {
+		key := fmt.Sprintf("sandbox.phones[%d]", i)
+		m, err := number.ParseMSISDN(s)
+		switch {
+		case err != nil:
+			return badKey(key, "%q is not a number such as +14255550100", s)
+		case seen[m]:
+			return badKey(key, "%s is there twice", m)
+		}
+		seen[m] = true
+	}
+	l := route.Link{Name: sandboxLink, Network: route.NetworkVirtual, Host: "127.0.0.1", SystemID: or(c.Sandbox.SystemID, "sandbox"),
+		Password: or(c.Sandbox.Password, "sandbox"), Window: c.Sandbox.Window}
+	return inSection("sandbox", l.Defaulted().Check())
+}
+
+func (c *Config) checkLinks() error {
+	names := map[string]bool{}
+	for i, l := range c.Links {
+		section := fmt.Sprintf("links[%d]", i)
+		if err := inSection(section, l.link().Defaulted().Check()); err != nil {
+			return err
+		}
+		switch {
+		case l.Name == sandboxLink && !c.Sandbox.Off:
+			return badKey(section+".name", "%q is the link to the virtual network; take another, or set sandbox.off: true", l.Name)
+		case names[l.Name]:
+			return badKey(section+".name", "%q is there twice", l.Name)
+		}
+		names[l.Name] = true
+	}
+	prefixes := map[string]bool{}
+	for i, r := range c.Routes {
+		section := fmt.Sprintf("routes[%d]", i)
+		rule, err := route.Rule{Prefix: r.Prefix, Link: r.Link, Fallback: r.Fallback}.Normal()
+		if err := inSection(section, err); err != nil {
+			return err
+		}
+		if prefixes[rule.Prefix] {
+			return badKey(section+".prefix", "%q is there twice", r.Prefix)
+		}
+		prefixes[rule.Prefix] = true
+	}
+	return nil
+}
+
+// link is the link that the configuration describes.
+func (l LinkConfig) link() route.Link {
+	return route.Link{Name: l.Name, Kind: l.Kind, Network: route.NetworkLive, Host: l.Host, Port: l.Port, SystemID: l.SystemID,
+		Password: l.Password, SystemType: l.SystemType, Bind: l.Bind, Window: l.Window, Rate: l.Rate, TLS: l.TLS, Group: l.Group}
+}
+
+// inSection gives a wrong field of a link or a rule its path; other errors stay as they are.
+func inSection(section string, err error) error {
+	var f *route.FieldError
+	if errors.As(err, &f) {
+		return badKey(section+"."+f.Field, "%s", f.Reason)
+	}
+	return err
+}
+
+// isLoopback reports whether a listen address reaches this machine only; "" is the default, which does.
+func isLoopback(addr string) bool {
+	if addr == "" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// listen opens the address that was given, or the first of the defaults that is free. An address
+// that somebody gave is never replaced.
+func listen(given string, defaults []string, key string) (net.Listener, error) {
+	if given != "" {
+		defaults = []string{given}
+	}
+	var first error
+	for _, addr := range defaults {
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			return l, nil
+		}
+		if first == nil {
+			first = listenError(key, addr, err)
+		}
+	}
+	return nil, first
+}
+
+// listenError says why an address could not be opened and, if it is taken, how to find out by whom.
+func listenError(key, addr string, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	return fmt.Errorf("%s: %s is taken by another program (to see which: lsof -nP -iTCP:%s -sTCP:LISTEN); stop that one, or give another address; port 0 picks a free one", key, addr, port)
+}
+
+// minToken is the least length of an admin token.
+const minToken = 20
+
+// maxFigure bounds quotas and queues; more is a slip of the finger.
+const maxFigure = 1_000_000_000_000
+
+// secretFile reads a secret from the data directory, or makes and keeps one (mode 0600).
+func secretFile(dir, name string, fresh func() string) (string, error) {
+	path := filepath.Join(dir, name)
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		s := fresh()
+		return s, writeFile(path, []byte(s+"\n"))
+	}
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", badKey("data", "%s can be read by others: chmod 600 it", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", badKey("data", "%w", err)
+	}
+	s := strings.TrimSpace(string(b))
+	if len(s) < minToken {
+		return "", badKey("data", "%s holds no secret; remove it, and a new one is made", path)
+	}
+	return s, nil
+}

@@ -1,0 +1,63 @@
+// Package queue is the work that must still happen: submits to a centre and posts to an app's
+// listener, as rows that survive a restart.
+//
+// A [Job] is added in the same commit as the row that caused it, already leased by the node that
+// made it, and goes on in memory at once (docs/performance.md). The table is read back only after
+// a restart, for retries that have come due, for what did not fit into memory, and for work left
+// by another node. A wake-up is a hint; the poll finds the rest (docs/reference/reliability.md §3.0 R3).
+//
+// A lease is a node's, not a job's: Owner is the number of the incarnation that holds the job
+// (0: nobody), and an incarnation lives as long as its heartbeat is fresh. A dead one's jobs are
+// freed in one statement. An outcome is written only while the writer still owns the job (R5).
+//
+// Jobs wait in lanes: the link for a submit, the endpoint for a post, so that a slow peer holds up
+// nobody else. Each lane is worked by a fixed number of workers.
+package queue
+
+import (
+	"context"
+	"time"
+
+	"longlines/id"
+)
+
+// Kind is what is to be done.
+type Kind int16
+
+const (
+	KindSubmit   Kind = 1 // submit an SMS to a centre; Ref is the recipient's row
+	KindCallback Kind = 2 // post to an app's listener; Payload is a callback.Post
+)
+
+// Job is one piece of work. It is worked at least once, so workers are idempotent by Ref.
+type Job struct {
+	ID      id.Number
+	Kind    Kind
+	Lane    string    // link name or endpoint
+	Ref     id.Number // the row it is about
+	Due     time.Time // not before
+	Until   time.Time // no use after; the worker then settles it as expired
+	Attempt int       // attempts counted so far
+	Crashes int       // times it was claimed back from a node that died with it (quarantine, T23)
+	Payload []byte
+	Held    bool // leased by this node from its first commit on: a place in memory is reserved for it
+
+	// Value is what the worker needs, still in memory from the commit that added the job; nil after
+	// a restart, when the worker loads it by Ref or Payload. It is never stored.
+	Value any
+}
+
+// Backend keeps jobs. The store implements it; all times are the store's clock. Adding a job has no
+// method here: it is part of the mutation that causes it.
+type Backend interface {
+	// Claim leases up to n due, unowned jobs of a kind and lane, oldest due first. A job past its
+	// Until counts as due.
+	Claim(ctx context.Context, kind Kind, lane string, n int) ([]Job, error)
+	// Due lists the lanes of a kind that have due, unowned jobs.
+	Due(ctx context.Context, kind Kind) ([]string, error)
+	// Retry gives jobs back: each unowned, with the Due, Attempt and Lane it now carries. Durable on
+	// return. Jobs that are no longer ours are left alone.
+	Retry(ctx context.Context, jobs ...Job) error
+	// Release gives jobs back as they are, due at once: what a stopping node still held.
+	Release(ctx context.Context, jobs ...Job) error
+}

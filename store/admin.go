@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"time"
+
+	"longlines/app"
+	"longlines/callback"
+	"longlines/id"
+	"longlines/number"
+	"longlines/queue"
+	"longlines/sms"
+)
+
+// What the console and the metrics read beyond what the rules need. No app comes here.
+
+// MTs reads the newest n recipients before a number (0: the newest), newest first.
+func (s *Store) MTs(ctx context.Context, before id.Number, n int) ([]sms.MT, error) {
+	return s.mts(ctx, `SELECT `+mtColumns+` FROM mt WHERE id < ? ORDER BY id DESC LIMIT ?`, newest(before), int64(n))
+}
+
+// MTByID reads the recipients of a message whoever sent it, in order; n is the number of any of them.
+func (s *Store) MTByID(ctx context.Context, n id.Number) ([]sms.MT, error) {
+	return s.mts(ctx, `SELECT `+mtColumns+` FROM mt JOIN mt f ON mt.msg = f.msg AND mt.id >= f.msg AND mt.id < f.msg + f.cnt
+		WHERE f.id = ? ORDER BY mt.id`, int64(n))
+}
+
+// MOState tells where a received text is.
+type MOState int
+
+const (
+	MOWaiting MOState = moWaiting // for the poll
+	MOLeased  MOState = moLeased  // handed out, the answer not confirmed
+	MORead    MOState = moRead
+	MOPosted  MOState = moPosted // goes to the listener
+)
+
+// String is the state's word in the admin API.
+func (m MOState) String() string {
+	switch m {
+	case MOWaiting:
+		return "waiting"
+	case MOLeased:
+		return "leased"
+	case MORead:
+		return "read"
+	case MOPosted:
+		return "posted"
+	}
+	return "none"
+}
+
+// StoredMO is a received text and where it is.
+type StoredMO struct {
+	sms.MO
+	State MOState
+}
+
+const moColumns = `id, app, sender, code, body, at, partial, pushed, state`
+
+func scanMO(r *sql.Rows) (m StoredMO, err error) {
+	var when int64
+	var state int64
+	err = r.Scan(&m.ID, &m.App, &m.From, &m.To, &m.Text, &when, &m.Partial, &m.Pushed, &state)
+	m.At, m.State = at(when), MOState(state)
+	return m, err
+}
+
+// MOs reads the newest n received texts before a number (0: the newest), newest first.
+func (s *Store) MOs(ctx context.Context, before id.Number, n int) ([]StoredMO, error) {
+	var out []StoredMO
+	err := s.rows(ctx, `SELECT `+moColumns+` FROM mo WHERE id < ? ORDER BY id DESC LIMIT ?`, nil, []any{newest(before), int64(n)}, func(r *sql.Rows) error {
+		m, err := scanMO(r)
+		out = append(out, m)
+		return err
+	})
+	return out, err
+}
+
+// MOByID reads one received text; ok is false if there is none.
+func (s *Store) MOByID(ctx context.Context, n id.Number) (m StoredMO, ok bool, err error) {
+	err = s.rows(ctx, `SELECT `+moColumns+` FROM mo WHERE id = ?`, nil, []any{int64(n)}, func(r *sql.Rows) error {
+		m, err = scanMO(r)
+		ok = err == nil
+		return err
+	})
+	return m, ok, err
+}
+
+// Pending counts the texts of an app's code that wait for the poll.
+func (s *Store) Pending(ctx context.Context, a app.ID, code number.ShortCode) (n int, err error) {
+	row, err := s.row(ctx, `SELECT count(*) FROM mo WHERE app = ? AND code = ? AND state = 0`, int64(a), string(code))
+	if err == nil {
+		err = row.Scan(&n)
+	}
+	return n, err
+}
+
+// Attempts reads the attempts to tell about a row, oldest first. Of each one's job only the ID is set.
+func (s *Store) Attempts(ctx context.Context, subject id.Number) ([]callback.Attempt, error) {
+	return s.attempts(ctx, `WHERE subject = ? ORDER BY id`, int64(subject))
+}
+
+// LastAttempts reads the newest n attempts before a number of Attempt rows (0: the newest), newest first.
+func (s *Store) LastAttempts(ctx context.Context, n int) ([]callback.Attempt, error) {
+	return s.attempts(ctx, `WHERE id > ? ORDER BY id DESC LIMIT ?`, int64(0), int64(n))
+}
+
+func (s *Store) attempts(ctx context.Context, where string, args ...any) ([]callback.Attempt, error) {
+	var out []callback.Attempt
+	err := s.rows(ctx, `SELECT subject, app, job, what, url, number, at, status, error, reply, took, next, done FROM attempt `+where, nil, args,
+		func(r *sql.Rows) error {
+			var a callback.Attempt
+			var when, took, next int64
+			if err := r.Scan(&a.Subject, &a.App, &a.Job.ID, &a.What, &a.URL, &a.Number, &when, &a.Status, &a.Error, &a.Reply, &took, &next, &a.Done); err != nil {
+				return err
+			}
+			a.At, a.Next, a.Duration = at(when), at(next), time.Duration(took)*time.Microsecond
+			out = append(out, a)
+			return nil
+		})
+	return out, err
+}
+
+// LaneCount is how many jobs stand in a lane.
+type LaneCount struct {
+	Kind   queue.Kind
+	Lane   string
+	Held   int       // leased by a node
+	Free   int       // waiting to be claimed, now or later
+	Oldest time.Time // the earliest Due of the free ones
+}
+
+// Jobs counts the jobs of each lane.
+func (s *Store) Jobs(ctx context.Context) ([]LaneCount, error) {
+	var out []LaneCount
+	err := s.rows(ctx, `SELECT kind, lane, sum(CASE WHEN owner = 0 THEN 0 ELSE 1 END), sum(CASE WHEN owner = 0 THEN 1 ELSE 0 END),
+		COALESCE(min(CASE WHEN owner = 0 THEN due END), 0) FROM job GROUP BY kind, lane ORDER BY kind, lane`, nil, nil, func(r *sql.Rows) error {
+		var c LaneCount
+		var due int64
+		err := r.Scan(&c.Kind, &c.Lane, &c.Held, &c.Free, &due)
+		c.Oldest = at(due)
+		out = append(out, c)
+		return err
+	})
+	return out, err
+}
+
+// JobsOf reads up to n jobs of a lane, oldest due first, owned or not.
+func (s *Store) JobsOf(ctx context.Context, kind queue.Kind, lane string, n int) ([]queue.Job, error) {
+	var out []queue.Job
+	err := s.rows(ctx, `SELECT id, kind, lane, ref, due, until, attempt, crashes, payload FROM job WHERE kind = ? AND lane = ? ORDER BY due LIMIT ?`, nil,
+		[]any{int64(kind), lane, int64(n)}, func(r *sql.Rows) error {
+			j, err := scanJob(r)
+			out = append(out, j)
+			return err
+		})
+	return out, err
+}
+
+// Sizes is what the store occupies.
+type Sizes struct {
+	Bytes int64 // database, on SQLite with its log
+	Free  int64 // left on its disk; 0 where the database is elsewhere
+}
+
+// Sizes measures.
+func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
+	if s.d.postgres {
+		var z Sizes
+		row, err := s.row(ctx, "SELECT pg_database_size(current_database())")
+		if err == nil {
+			err = row.Scan(&z.Bytes)
+		}
+		return z, err
+	}
+	var z Sizes
+	files, err := filepath.Glob(s.file + "*")
+	if err != nil {
+		return z, err
+	}
+	for _, f := range files {
+		if fi, err := os.Stat(f); err == nil {
+			z.Bytes += fi.Size()
+		}
+	}
+	free, err := freeSpace(s.dir)
+	z.Free = int64(free)
+	return z, err
+}
+
+// Nodes reads the incarnations that live on the store.
+func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
+	var out []Node
+	err := s.rows(ctx, `SELECT incarnation, slot, name, started, beat FROM node ORDER BY incarnation`, nil, nil, func(r *sql.Rows) error {
+		var n Node
+		var started, beat int64
+		err := r.Scan(&n.Incarnation, &n.Slot, &n.Name, &started, &beat)
+		n.Started, n.Beat, n.Self = at(started), at(beat), n.Incarnation == s.self
+		out = append(out, n)
+		return err
+	})
+	return out, err
+}
+
+// Node is one incarnation.
+type Node struct {
+	Incarnation int64
+	Slot        int
+	Name        string
+	Started     time.Time
+	Beat        time.Time
+	Self        bool
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"sync"
+	"time"
+)
+
+// The kinds of change that are published.
+const (
+	ChangeApp    = "app"
+	ChangeLink   = "link"
+	ChangeRule   = "rule"
+	ChangeOptOut = "optout"
+	ChangeToken  = "token"
+)
+
+// sqlBad tells database/sql that a connection must not be used again.
+var sqlBad = driver.ErrBadConn
+
+// change is a fact that what is kept in memory, here or on another node, may be out of date.
+type change struct {
+	kind string
+	ref  int64
+}
+
+type watchers struct {
+	mu  sync.RWMutex
+	fns map[string][]func(int64)
+	seq int64 // the last change of other nodes that was told; the listener's own
+}
+
+// Watch calls fn for each change of a kind from now on, with the number of the row it concerns:
+// after a commit of this node before its writer is answered, and within a second of one of another
+// node. fn is called from the committer: it must be quick and must not wait for a write.
+func (s *Store) Watch(kind string, fn func(ref int64)) {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	if s.watch.fns == nil {
+		s.watch.fns = map[string][]func(int64){}
+	}
+	s.watch.fns[kind] = append(s.watch.fns[kind], fn)
+}
+
+func (s *Store) notify(changes []change) {
+	if len(changes) == 0 {
+		return
+	}
+	s.watch.mu.RLock()
+	defer s.watch.mu.RUnlock()
+	for _, c := range changes {
+		for _, fn := range s.watch.fns[c.kind] {
+			fn(c.ref)
+		}
+	}
+}
+
+// changed publishes a change with the commit.
+func (t *tx) changed(kind string, ref int64) { t.changes = append(t.changes, change{kind, ref}) }
+
+// changeLock is taken to the end of the transaction before a change gets its number, so that numbers
+// rise in the order of commits and a reader that has seen one has seen all below it.
+const changeLock = 0x6c6c6368
+
+// insertChanges tells the other nodes. There are none on SQLite.
+func (t *tx) insertChanges() error {
+	if len(t.changes) == 0 || !t.s.d.postgres {
+		return nil
+	}
+	if _, err := t.exec("SELECT pg_advisory_xact_lock(?)", nil, int64(changeLock)); err != nil {
+		return err
+	}
+	v := t.vals[:0]
+	for _, c := range t.changes {
+		v = append(v, t.s.self, c.kind, c.ref, ms(t.now))
+	}
+	_, err := t.exec(`WITH {r node int, kind text, ref int, at int}
+		INSERT INTO change (node, kind, ref, at) SELECT node, kind, ref, at FROM r`, v)
+	t.vals = v[:0]
+	return err
+}
+
+const pollChanges = 500 * time.Millisecond
+
+// listens polls for the changes of other nodes (R3: what a wake-up can miss, a poll finds).
+func (s *Store) listens() {
+	tick := time.NewTicker(pollChanges)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		changes, err := s.pollChanges(ctx)
+		cancel()
+		if err != nil {
+			s.log.Warn("poll for changes of other nodes", "err", err)
+			continue
+		}
+		s.notify(changes)
+	}
+}
+
+func (s *Store) pollChanges(ctx context.Context) ([]change, error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT seq, kind, ref, node FROM change WHERE seq > $1 ORDER BY seq LIMIT 10000", s.watch.seq)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []change
+	last := s.watch.seq
+	for rows.Next() {
+		var c change
+		var node int64
+		if err := rows.Scan(&last, &c.kind, &c.ref, &node); err != nil {
+			return nil, err
+		}
+		if node != s.self {
+			out = append(out, c)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	s.watch.seq = last
+	return out, nil
+}

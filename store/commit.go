@@ -1,0 +1,722 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"longlines/fault"
+	"longlines/gateway"
+	"longlines/id"
+	"longlines/queue"
+)
+
+// kind says what a mutation is. Within a batch the kinds are applied in this order: a submit's
+// segments are there before the receipt that names them.
+type kind uint8
+
+const (
+	kindAccept kind = iota
+	kindSubmit
+	kindSettle
+	kindReport
+	kindOrphan
+	kindReceive
+	kindAttempted
+	kindRetry
+	kindTokens
+	kindRevoke
+	kindQuota
+	kindSave
+	kindClaim
+	kindFunc // a func(*tx) error of its own: the cold writes
+	kindLazy // what nobody waits for
+	kinds
+)
+
+// apply is the table of the kinds. A function may set the err of a mutation that a rule refuses,
+// before anything of it is written; the error it returns is the engine's and undoes the batch.
+var apply = [kinds]func(*tx, []*mutation) error{
+	kindAccept:    (*tx).accept,
+	kindSubmit:    (*tx).submit,
+	kindSettle:    (*tx).settle,
+	kindReport:    (*tx).report,
+	kindOrphan:    (*tx).storeOrphan,
+	kindReceive:   (*tx).receive,
+	kindAttempted: (*tx).attempted,
+	kindRetry:     (*tx).retry,
+	kindTokens:    (*tx).issue,
+	kindRevoke:    (*tx).revoke,
+	kindQuota:     (*tx).lease,
+	kindSave:      (*tx).save,
+	kindClaim:     (*tx).claim,
+	kindFunc:      (*tx).each,
+	kindLazy:      (*tx).lazies,
+}
+
+// maxBatch bounds the mutations of one commit.
+const maxBatch = 1024
+
+// mutation is one write and whoever waits for it.
+type mutation struct {
+	kind  kind
+	arg   any
+	err   error
+	state atomic.Int32
+	done  chan struct{} // one answer
+}
+
+const (
+	stateWaiting   = iota
+	stateTaken     // by the committer: an answer will come
+	stateAbandoned // by its caller, before it was taken
+)
+
+var errBusy = errors.New("too many writes wait")
+var errClosed = errors.New("the store is closed")
+
+// vital reports whether a mutation is tried although the disk is nearly full: what takes rights away
+// or ends work needs next to no space (reliability.md P4).
+func (k kind) vital() bool { return k == kindRevoke }
+
+// do hands a mutation to the committer and waits for its outcome. Until it is taken, the end of ctx
+// withdraws it; from then on it is answered soon, whatever ctx says, because the out members of arg
+// are being written.
+func (s *Store) do(ctx context.Context, k kind, arg any) error { return s.enqueue(ctx, k, arg, nil) }
+
+// enqueue is do, with a function that is called once the mutation stands in the queue.
+func (s *Store) enqueue(ctx context.Context, k kind, arg any, queued func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.refusal(k); err != nil {
+		return err
+	}
+	m := s.pool.Get().(*mutation)
+	m.kind, m.arg, m.err = k, arg, nil
+	m.state.Store(stateWaiting)
+	select {
+	case s.in <- m:
+	default:
+		s.stats.refused.Add(1)
+		m.arg = nil
+		s.pool.Put(m)
+		return fault.Unavailable.Because(errBusy)
+	}
+	if queued != nil {
+		queued()
+	}
+	select {
+	case <-m.done:
+	case <-ctx.Done():
+		if m.state.CompareAndSwap(stateWaiting, stateAbandoned) {
+			return fault.Unavailable.Because(ctx.Err())
+		}
+		<-m.done
+	case <-s.ended:
+		select {
+		case <-m.done:
+		default:
+			return fault.Unavailable.Because(errClosed)
+		}
+	}
+	err := m.err
+	m.arg, m.err = nil, nil
+	s.pool.Put(m)
+	return err
+}
+
+// call runs a cold write in the next commit.
+func (s *Store) call(ctx context.Context, f func(*tx) error) error { return s.do(ctx, kindFunc, f) }
+
+func newMutation() any { return &mutation{done: make(chan struct{}, 1)} }
+
+// lazy is what rides with the next commit and is dropped rather than waited for.
+type lazy struct {
+	mu       sync.Mutex
+	records  []gateway.Record
+	confirms []id.Number
+	armed    bool // the committer knows
+}
+
+const (
+	maxRecords  = 8192
+	maxConfirms = 16384
+	lazyDelay   = 500 * time.Millisecond
+)
+
+// later adds to the lazy writes under their lock; add reports false if there is no room.
+func (s *Store) later(add func(*lazy) bool) {
+	s.lazy.mu.Lock()
+	ok := add(&s.lazy)
+	kick := ok && !s.lazy.armed
+	s.lazy.armed = s.lazy.armed || ok
+	s.lazy.mu.Unlock()
+	if !ok {
+		s.stats.dropped.Add(1)
+	}
+	if kick {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// lazyBatch is the argument of a kindLazy mutation.
+type lazyBatch struct {
+	records  []gateway.Record
+	confirms []id.Number
+}
+
+// takeLazy empties the lazy writes; nil if there are none.
+func (s *Store) takeLazy() *lazyBatch {
+	s.lazy.mu.Lock()
+	defer s.lazy.mu.Unlock()
+	if len(s.lazy.records)+len(s.lazy.confirms) == 0 {
+		return nil
+	}
+	b := &lazyBatch{s.lazy.records, s.lazy.confirms}
+	s.lazy.records, s.lazy.confirms, s.lazy.armed = nil, nil, false
+	return b
+}
+
+// commits is the committer: the one goroutine that writes. It takes all that waits, applies it in one
+// transaction and answers everybody. It never waits for company: a batch is what has gathered while
+// the last one was being committed.
+func (s *Store) commits() {
+	defer close(s.ended)
+	c := &committer{s: s, cache: map[string]*prepared{}}
+	defer c.drop()
+	var soon, probe <-chan time.Time
+	batch := make([]*mutation, 0, maxBatch)
+	for {
+		batch = batch[:0]
+		select {
+		case m := <-s.in:
+			batch = append(batch, m)
+		case <-s.kick:
+			if soon == nil {
+				soon = time.After(lazyDelay)
+			}
+			continue
+		case <-soon:
+			soon = nil
+		case <-probe:
+			c.probe()
+			probe = nil
+			if s.limp() {
+				probe = time.After(time.Second)
+			}
+			continue
+		case <-s.stop:
+			c.finish()
+			return
+		}
+		if len(batch) > 0 && len(s.in) == 0 {
+			// Those whom the last commit answered are about to come back: let them.
+			runtime.Gosched()
+		}
+		batch = c.gather(batch)
+		if lz := s.takeLazy(); lz != nil {
+			m := newMutation().(*mutation)
+			m.kind, m.arg = kindLazy, lz
+			batch = append(batch, m)
+		}
+		c.commit(batch)
+		c.checkpoint(len(s.in) == 0)
+		if probe == nil && s.limp() {
+			probe = time.After(time.Second)
+		}
+	}
+}
+
+// gather adds what waits.
+func (c *committer) gather(batch []*mutation) []*mutation {
+	for len(batch) < maxBatch {
+		select {
+		case m := <-c.s.in:
+			batch = append(batch, m)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// finish commits what waits when the store closes.
+func (c *committer) finish() {
+	for {
+		batch := c.gather(nil)
+		if lz := c.s.takeLazy(); lz != nil {
+			m := newMutation().(*mutation)
+			m.kind, m.arg = kindLazy, lz
+			batch = append(batch, m)
+		}
+		if len(batch) == 0 {
+			return
+		}
+		c.commit(batch)
+	}
+}
+
+// committer is the state of the goroutine: its connection and the statements prepared on it.
+type committer struct {
+	s       *Store
+	conn    *sql.Conn
+	cache   map[string]*prepared
+	nextTry time.Time     // not before: a lost connection is tried again
+	backoff time.Duration // of the next try
+	pages   int           // estimate of what the log holds beyond the database
+	groups  [kinds][]*mutation
+}
+
+// prepared is a statement ready on the connection, for each number of rows used.
+type prepared struct {
+	*statement
+	text string            // PostgreSQL: the same for any number of rows
+	rows map[int]*sql.Stmt // SQLite
+}
+
+// commit makes a batch durable and answers everybody in it.
+func (c *committer) commit(batch []*mutation) {
+	live := batch[:0]
+	for _, m := range batch {
+		if m.state.CompareAndSwap(stateWaiting, stateTaken) {
+			live = append(live, m)
+		}
+	}
+	if len(live) == 0 {
+		return
+	}
+	if err := c.s.reserve(); err != nil {
+		vital := live[:0]
+		for _, m := range live {
+			if m.kind.vital() {
+				vital = append(vital, m)
+			} else {
+				answer(m, fault.Unavailable.Because(err))
+			}
+		}
+		if live = vital; len(live) == 0 {
+			return
+		}
+	}
+	c.part(live)
+}
+
+// part commits a batch or, if one of its mutations is at fault, its halves, so that a poisoned
+// mutation costs its neighbours a few more commits and nothing else (reliability.md T23).
+func (c *committer) part(batch []*mutation) {
+	err := c.run(batch)
+	switch c.s.d.trouble(err, c.s.noSpace) {
+	case troubleNone:
+		c.s.stats.commits.Add(1)
+		c.s.stats.mutations.Add(int64(len(batch)))
+		for _, m := range batch {
+			answer(m, m.err)
+		}
+		return
+	case troubleLogic:
+		if len(batch) == 1 {
+			if batch[0].kind == kindLazy {
+				c.s.log.Error("records could not be stored", "err", err)
+			}
+			answer(batch[0], err)
+			return
+		}
+		half := len(batch) / 2
+		c.part(batch[:half])
+		c.part(batch[half:])
+		return
+	case troubleFull:
+		c.s.setTrouble(&c.s.full, fmt.Errorf("no space: %w", err))
+	case troubleLost:
+		c.drop()
+		c.s.setTrouble(&c.s.lost, fmt.Errorf("no connection to the database: %w", err))
+	case troubleFatal:
+		c.s.fatal(err)
+	}
+	for _, m := range batch {
+		answer(m, fault.Unavailable.Because(err))
+	}
+}
+
+func answer(m *mutation, err error) {
+	m.err = err
+	m.done <- struct{}{}
+}
+
+// run applies a batch in one transaction. After an error nothing of it is stored.
+func (c *committer) run(batch []*mutation) (err error) {
+	if err := c.s.stopped(); err != nil {
+		return err
+	}
+	ctx, cancel := c.s.d.deadline()
+	defer cancel()
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
+	t := &tx{c: c, s: c.s, ctx: ctx, now: c.s.now()}
+	if err := c.exec(ctx, "BEGIN IMMEDIATE", "BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a write panicked: %v\n%s", p, debug.Stack())
+		}
+		if err != nil && c.conn != nil {
+			if e := c.exec(ctx, "ROLLBACK", "ROLLBACK"); e != nil && c.s.d.postgres {
+				c.drop()
+			}
+		}
+	}()
+	if err := t.fence(); err != nil {
+		return err
+	}
+	for i := range c.groups {
+		c.groups[i] = c.groups[i][:0]
+	}
+	for _, m := range batch {
+		m.err = nil
+		c.groups[m.kind] = append(c.groups[m.kind], m)
+	}
+	for k, ms := range c.groups {
+		if len(ms) > 0 {
+			if err := apply[k](t, ms); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, "COMMIT", "COMMIT"); err != nil {
+		return err
+	}
+	c.pages += 6 + t.bytes/3000 // 4 KiB a page, never quite full
+	t.committed()
+	return nil
+}
+
+// exec runs a word of transaction control.
+func (c *committer) exec(ctx context.Context, lite, pg string) error {
+	if c.s.d.postgres {
+		_, err := c.conn.ExecContext(ctx, pg)
+		return err
+	}
+	p := c.cache[lite]
+	if p == nil {
+		st, err := c.conn.PrepareContext(ctx, lite)
+		if err != nil {
+			return err
+		}
+		p = &prepared{rows: map[int]*sql.Stmt{0: st}}
+		c.cache[lite] = p
+	}
+	_, err := p.rows[0].ExecContext(ctx)
+	return err
+}
+
+// connect takes the connection, or a new one after it was lost.
+func (c *committer) connect(ctx context.Context) error {
+	if c.conn != nil {
+		return nil
+	}
+	if now := time.Now(); now.Before(c.nextTry) {
+		return errNotConnected
+	}
+	conn, err := c.s.write.Conn(ctx)
+	if err != nil {
+		c.backoff = min(max(2*c.backoff, 100*time.Millisecond), 2*time.Second)
+		c.nextTry = time.Now().Add(c.backoff)
+		return fmt.Errorf("%w: %w", errNotConnected, err)
+	}
+	c.conn, c.backoff = conn, 0
+	c.s.setTrouble(&c.s.lost, nil)
+	return nil
+}
+
+// drop gives up the connection and what was prepared on it.
+func (c *committer) drop() {
+	for _, p := range c.cache {
+		for _, st := range p.rows {
+			st.Close()
+		}
+	}
+	clear(c.cache)
+	if c.conn != nil {
+		if c.s.d.postgres {
+			discard(c.conn)
+		}
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// probe tries whether the store can write again, with a write that needs some pages and leaves them
+// free.
+func (c *committer) probe() {
+	m := newMutation().(*mutation)
+	m.kind = kindFunc
+	m.arg = func(t *tx) error {
+		for _, v := range [...][]byte{make([]byte, 64<<10), []byte(t.now.UTC().Format(time.RFC3339))} {
+			if _, err := t.exec(`UPDATE meta SET value = ? WHERE name = 'probe'`, nil, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if c.s.reserve() != nil {
+		return
+	}
+	switch err := c.run([]*mutation{m}); c.s.d.trouble(err, c.s.noSpace) {
+	case troubleNone:
+		c.s.setTrouble(&c.s.full, nil)
+	case troubleLost:
+		c.drop()
+	case troubleFatal:
+		c.s.fatal(err)
+	}
+}
+
+// checkpoint moves the log into the database. We do it ourselves because SQLite, when it does it at a
+// commit, keeps an I/O error to itself, and after a failed sync nothing may be acknowledged
+// (reliability.md §0-2). The log file itself is kept and overwritten: that takes a third off each
+// sync (performance.md §7-7).
+func (c *committer) checkpoint(idle bool) {
+	if c.s.d.postgres || c.conn == nil || c.pages < checkpointIdle || !idle && c.pages < checkpointBusy {
+		return
+	}
+	var busy, log, done int
+	err := c.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &done)
+	if err != nil {
+		switch c.s.d.trouble(err, c.s.noSpace) {
+		case troubleFull:
+			c.s.setTrouble(&c.s.full, fmt.Errorf("no space: %w", err))
+		case troubleFatal:
+			c.s.fatal(fmt.Errorf("checkpoint: %w", err))
+		}
+		return
+	}
+	c.pages = max(log-done, 0)
+	if log > checkpointRestart {
+		// Readers have kept the log from starting over; wait for them once.
+		c.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(RESTART)").Scan(&busy, &log, &done)
+	}
+}
+
+const (
+	checkpointIdle    = 1000  // pages of 4 KiB in the log before an idle committer checkpoints
+	checkpointBusy    = 4000  // and a busy one
+	checkpointRestart = 32000 // beyond this the log must start over
+)
+
+// tx is a transaction under way.
+type tx struct {
+	c   *committer
+	s   *Store
+	ctx context.Context
+	now time.Time
+
+	vals    []any // scratch for rows
+	jobs    []*queue.Job
+	changes []change
+	after   []func()
+	buf     []byte
+	bytes   int // written, about
+}
+
+// stmt finds or takes apart a statement.
+func (t *tx) stmt(text string) *prepared {
+	p := t.c.cache[text]
+	if p == nil {
+		p = &prepared{statement: parse(text), rows: map[int]*sql.Stmt{}}
+		if t.s.d.postgres {
+			p.text = t.s.d.render(p.statement, 0)
+		}
+		t.c.cache[text] = p
+	}
+	return p
+}
+
+// ready prepares a statement for n rows on SQLite.
+func (t *tx) ready(p *prepared, n int) (*sql.Stmt, error) {
+	st := p.rows[n]
+	if st == nil {
+		var err error
+		if st, err = t.c.conn.PrepareContext(t.ctx, t.s.d.render(p.statement, n)); err != nil {
+			return nil, fmt.Errorf("prepare %q: %w", p.statement.text, err)
+		}
+		p.rows[n] = st
+	}
+	return st, nil
+}
+
+// exec runs a statement over rows (nil if it has no row source) and values, and counts the rows it
+// touched.
+func (t *tx) exec(text string, rows []any, args ...any) (int64, error) {
+	var sum int64
+	err := t.run(text, rows, args, func(st *sql.Stmt, text string, args []any) error {
+		var res sql.Result
+		var err error
+		if st != nil {
+			res, err = st.ExecContext(t.ctx, args...)
+		} else {
+			res, err = t.c.conn.ExecContext(t.ctx, text, args...)
+		}
+		if err != nil {
+			return err
+		}
+		n, _ := res.RowsAffected()
+		sum += n
+		return nil
+	})
+	return sum, err
+}
+
+// query runs a statement like exec and hands each row it returns to fn.
+func (t *tx) query(text string, rows []any, args []any, fn func(*sql.Rows) error) error {
+	return t.run(text, rows, args, func(st *sql.Stmt, text string, args []any) error {
+		var rs *sql.Rows
+		var err error
+		if st != nil {
+			rs, err = st.QueryContext(t.ctx, args...)
+		} else {
+			rs, err = t.c.conn.QueryContext(t.ctx, text, args...)
+		}
+		if err != nil {
+			return err
+		}
+		for rs.Next() {
+			if err := fn(rs); err != nil {
+				rs.Close()
+				return err
+			}
+		}
+		return errors.Join(rs.Err(), rs.Close())
+	})
+}
+
+func (t *tx) run(text string, rows []any, args []any, do func(*sql.Stmt, string, []any) error) error {
+	p := t.stmt(text)
+	if p.cols != nil {
+		if len(rows) == 0 {
+			return nil
+		}
+		if err := p.check(rows); err != nil {
+			return err
+		}
+	}
+	args = t.s.d.single(args)
+	if t.s.d.postgres {
+		if p.cols != nil {
+			args = append(p.columns(rows), args...)
+		}
+		return do(nil, p.text, args)
+	}
+	if p.cols == nil {
+		st, err := t.ready(p, 0)
+		if err != nil {
+			return err
+		}
+		return do(st, "", args)
+	}
+	t.bytes += weigh(rows)
+	for w := len(p.cols); len(rows) > 0; {
+		n := chunk(len(rows) / w)
+		st, err := t.ready(p, n)
+		if err != nil {
+			return err
+		}
+		part := rows[: n*w : n*w]
+		if len(args) > 0 {
+			part = append(part, args...)
+		}
+		if err := do(st, "", part); err != nil {
+			return err
+		}
+		rows = rows[n*w:]
+	}
+	return nil
+}
+
+// weigh is about how many bytes values take in a row.
+func weigh(vals []any) int {
+	n := 0
+	for _, v := range vals {
+		switch v := v.(type) {
+		case string:
+			n += 1 + len(v)
+		case []byte:
+			n += 1 + len(v)
+		default:
+			n += 6
+		}
+	}
+	return n
+}
+
+// flush writes what the kinds have left for the end.
+func (t *tx) flush() error {
+	if err := t.insertJobs(); err != nil {
+		return err
+	}
+	return t.insertChanges()
+}
+
+// committed runs what may be seen only once the commit has succeeded. Watchers hear of a change
+// before its writer gets its answer: after a revocation's 200 the next request is refused.
+func (t *tx) committed() {
+	for _, f := range t.after {
+		f()
+	}
+	t.s.notify(t.changes)
+}
+
+// each runs cold writes one after the other. One that a rule refuses may have written before: the
+// batch is undone and it fails alone.
+func (t *tx) each(ms []*mutation) error {
+	for _, m := range ms {
+		if err := m.arg.(func(*tx) error)(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lazies stores what nobody waits for.
+func (t *tx) lazies(ms []*mutation) error {
+	for _, m := range ms {
+		b := m.arg.(*lazyBatch)
+		if err := t.insertRecords(b.records); err != nil {
+			return err
+		}
+		if err := t.confirm(b.confirms); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stats are counters for metrics.
+type Stats struct {
+	Commits   int64 // transactions made durable
+	Mutations int64 // writes they carried
+	Refused   int64 // writes refused because too many waited
+	Dropped   int64 // records dropped for the same reason
+	Waiting   int   // writes waiting now
+}
+
+type counters struct{ commits, mutations, refused, dropped atomic.Int64 }
+
+// Stats reads the counters.
+func (s *Store) Stats() Stats {
+	return Stats{s.stats.commits.Load(), s.stats.mutations.Load(), s.stats.refused.Load(), s.stats.dropped.Load(), len(s.in)}
+}

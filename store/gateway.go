@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"math"
+	"time"
+
+	"longlines/app"
+	"longlines/gateway"
+	"longlines/id"
+)
+
+// Record keeps a call's record some time soon. It never blocks; when too many wait the record is
+// dropped and counted.
+func (s *Store) Record(r gateway.Record) {
+	s.later(func(l *lazy) bool {
+		if len(l.records) >= maxRecords {
+			return false
+		}
+		l.records = append(l.records, r)
+		return true
+	})
+}
+
+func (t *tx) insertRecords(list []gateway.Record) error {
+	v := t.vals[:0]
+	for i := range list {
+		r := &list[i]
+		v = append(v, int64(r.ID), int64(r.App), r.API, r.Operation, clean(r.Method), clean(r.Path), int64(r.Status), r.Code, r.Case, int64(r.Subject), r.Remote,
+			r.Took.Microseconds())
+	}
+	_, err := t.exec(`WITH {r id int, app int, api text, operation text, method text, path text, status int, code text, cause text, subject int,
+			remote text, took int}
+		INSERT INTO request (id, app, api, operation, method, path, status, code, cause, subject, remote, took)
+		SELECT id, app, api, operation, method, path, status, code, cause, subject, remote, took FROM r WHERE true ON CONFLICT DO NOTHING`, v)
+	t.vals = v[:0]
+	return err
+}
+
+const requestColumns = `id, app, api, operation, method, path, status, code, cause, subject, remote, took`
+
+func scanRequest(r interface{ Scan(...any) error }) (q gateway.Record, err error) {
+	var took int64
+	err = r.Scan(&q.ID, &q.App, &q.API, &q.Operation, &q.Method, &q.Path, &q.Status, &q.Code, &q.Case, &q.Subject, &q.Remote, &took)
+	q.Took = time.Duration(took) * time.Microsecond
+	return q, err
+}
+
+// Request reads a call's record.
+func (s *Store) Request(ctx context.Context, n id.Number) (r gateway.Record, ok bool, err error) {
+	row, err := s.row(ctx, `SELECT `+requestColumns+` FROM request WHERE id = ?`, int64(n))
+	if err != nil {
+		return r, false, err
+	}
+	if r, err = scanRequest(row); none(err) {
+		return r, false, nil
+	}
+	return r, err == nil, err
+}
+
+// Requests reads the newest n records before a number (0: the newest), newest first.
+func (s *Store) Requests(ctx context.Context, before id.Number, n int) ([]gateway.Record, error) {
+	var out []gateway.Record
+	err := s.rows(ctx, `SELECT `+requestColumns+` FROM request WHERE id < ? ORDER BY id DESC LIMIT ?`, nil, []any{newest(before), int64(n)},
+		func(r *sql.Rows) error {
+			q, err := scanRequest(r)
+			out = append(out, q)
+			return err
+		})
+	return out, err
+}
+
+// newest makes "before 0" before everything.
+func newest(before id.Number) int64 {
+	if before <= 0 {
+		return math.MaxInt64
+	}
+	return int64(before)
+}
+
+// SavedAnswer reads the answer for an app's key in a scope, if it is not older than 24 h.
+func (s *Store) SavedAnswer(ctx context.Context, a app.ID, scope, key string) (v gateway.Saved, ok bool, err error) {
+	row, err := s.row(ctx, `SELECT fingerprint, ref, status, header, body, created FROM idempotency
+		WHERE app = ? AND scope = ? AND key = ? AND created >= ?`, int64(a), scope, key, ms(s.now().Add(-keyLife)))
+	if err != nil {
+		return v, false, err
+	}
+	var print []byte
+	var header string
+	var created int64
+	err = row.Scan(&print, &v.Ref, &v.Status, &header, &v.Body, &created)
+	if none(err) {
+		return v, false, nil
+	}
+	if err != nil {
+		return v, false, err
+	}
+	copy(v.Fingerprint[:], print)
+	v.Created = at(created)
+	if header != "" {
+		err = json.Unmarshal([]byte(header), &v.Header)
+	}
+	return v, err == nil, err
+}
+
+// saving is the argument of a kindSave mutation.
+type saving struct {
+	idempotent
+	v      gateway.Saved
+	header string
+}
+
+// SaveAnswer stores the answer. The row may be there already without one; its Ref stands.
+func (s *Store) SaveAnswer(ctx context.Context, a app.ID, scope, key string, v gateway.Saved) error {
+	header := ""
+	if len(v.Header) > 0 {
+		b, err := json.Marshal(v.Header)
+		if err != nil {
+			return err
+		}
+		header = string(b)
+	}
+	return s.do(ctx, kindSave, &saving{idempotent{a, scope, key}, v, header})
+}
+
+func (t *tx) save(batch []*mutation) error {
+	v := t.vals[:0]
+	seen := map[idempotent]bool{}
+	for _, m := range batch {
+		s := m.arg.(*saving)
+		if seen[s.idempotent] {
+			continue // the first answer of two stands
+		}
+		seen[s.idempotent] = true
+		created := s.v.Created
+		if created.IsZero() {
+			created = t.now
+		}
+		v = append(v, int64(s.app), s.scope, s.key, int64(s.v.Ref), s.v.Fingerprint[:], int64(s.v.Status), s.header, s.v.Body, ms(created))
+	}
+	t.vals = v
+	_, err := t.exec(`WITH {r app int, scope text, key text, ref int, fingerprint blob, status int, header text, body blob, created int}
+		INSERT INTO idempotency (app, scope, key, ref, fingerprint, status, header, body, created)
+		SELECT app, scope, key, ref, fingerprint, status, header, body, created FROM r WHERE true
+		ON CONFLICT (app, scope, key) DO UPDATE SET status = excluded.status, header = excluded.header, body = excluded.body,
+			ref = CASE WHEN idempotency.ref = 0 THEN excluded.ref ELSE idempotency.ref END`, v)
+	return err
+}
+
+// DropAnswer removes a row that has no Ref.
+func (s *Store) DropAnswer(ctx context.Context, a app.ID, scope, key string) error {
+	return s.call(ctx, func(t *tx) error {
+		_, err := t.exec(`DELETE FROM idempotency WHERE app = ? AND scope = ? AND key = ? AND ref = 0`, nil, int64(a), scope, key)
+		return err
+	})
+}

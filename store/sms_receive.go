@@ -1,0 +1,407 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"longlines/app"
+	"longlines/gsm"
+	"longlines/id"
+	"longlines/number"
+	"longlines/queue"
+	"longlines/sms"
+)
+
+// The states of a text from a handset.
+const (
+	moWaiting = 0 // for the poll
+	moLeased  = 1
+	moRead    = 2
+	moPosted  = 3 // to the message listener
+)
+
+// Receive stores a text from a handset or a segment of one.
+func (s *Store) Receive(ctx context.Context, r *sms.Reception) error {
+	return s.do(ctx, kindReceive, r)
+}
+
+// ConfirmMO notes, some time soon, that the centre's answer was written: the same PDU again is then
+// another text.
+func (s *Store) ConfirmMO(n id.Number) {
+	s.later(func(l *lazy) bool {
+		if len(l.confirms) >= maxConfirms {
+			return false
+		}
+		l.confirms = append(l.confirms, n)
+		return true
+	})
+}
+
+func (t *tx) confirm(list []id.Number) error {
+	v := make([]any, len(list))
+	for i, n := range list {
+		v[i] = int64(n)
+	}
+	_, err := t.exec(`WITH {r id int} DELETE FROM seen WHERE id IN (SELECT id FROM r)`, v)
+	return err
+}
+
+// seenLife is how long an unconfirmed PDU is remembered (reliability.md §3.7).
+const seenLife = 10 * time.Minute
+
+func (t *tx) receive(batch []*mutation) error {
+	known, err := t.loadSeen(batch)
+	if err != nil {
+		return err
+	}
+	var rows, seen, outs []any
+	var back []sms.OptOut
+	var replies []*sms.Acceptance
+	for _, m := range batch {
+		r := m.arg.(*sms.Reception)
+		r.Duplicate, r.Waiting, r.Stored, r.Added = false, false, sms.MO{}, nil
+		if h := r.In.Hash; h != 0 {
+			if r.Duplicate = repeated(known[h], r.In.Conn); r.Duplicate {
+				continue
+			}
+			known[h] = append(known[h], r.In.Conn)
+			seen = append(seen, int64(r.MO.ID), h, r.In.Conn, ms(t.now))
+		}
+		mo := r.MO
+		if r.In.Total > 1 {
+			whole, err := t.segment(r)
+			if err != nil {
+				return err
+			}
+			if whole == nil {
+				r.Waiting = true
+			} else {
+				mo = *whole
+			}
+		} else if mo.Text == "" {
+			mo.Text = r.In.Text
+		}
+		if !r.Waiting {
+			rows = t.appendMO(rows, r, mo, r.In.Raw)
+		}
+		if o := r.OptOut; o != nil {
+			if o.Again {
+				back = append(back, *o)
+			} else {
+				outs = append(outs, int64(o.App), string(o.From), o.Word, ms(o.At))
+			}
+			t.changed(ChangeOptOut, int64(o.App))
+		}
+		if r.Reply != nil {
+			replies = append(replies, r.Reply)
+		}
+	}
+	if err := t.insertMO(rows); err != nil {
+		return err
+	}
+	if _, err := t.exec(`WITH {r id int, hash int, conn int, at int} INSERT INTO seen (id, hash, conn, at) SELECT id, hash, conn, at FROM r`, seen); err != nil {
+		return err
+	}
+	if err := t.optOut(outs, back); err != nil {
+		return err
+	}
+	if len(replies) == 0 {
+		return nil
+	}
+	return t.insertMT(replies)
+}
+
+// loadSeen finds the connections on which PDUs like those of the batch came and were never confirmed.
+func (t *tx) loadSeen(batch []*mutation) (map[int64][]int64, error) {
+	v := t.vals[:0]
+	known := make(map[int64][]int64, len(batch))
+	for _, m := range batch {
+		if h := m.arg.(*sms.Reception).In.Hash; h != 0 {
+			if _, ok := known[h]; !ok {
+				known[h] = nil
+				v = append(v, h)
+			}
+		}
+	}
+	t.vals = v
+	err := t.query(`WITH {r hash int} SELECT s.hash, s.conn FROM r JOIN seen s ON s.hash = r.hash AND s.at > ?`, v,
+		[]any{ms(t.now.Add(-seenLife))}, func(r *sql.Rows) error {
+			var hash, conn int64
+			err := r.Scan(&hash, &conn)
+			known[hash] = append(known[hash], conn)
+			return err
+		})
+	return known, err
+}
+
+// repeated reports whether a like PDU came on another connection. On the same one it is another text:
+// a centre repeats itself only after it has lost a connection.
+func repeated(conns []int64, conn int64) bool {
+	for _, c := range conns {
+		if c != conn {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tx) appendMO(rows []any, r *sms.Reception, mo sms.MO, raw []byte) []any {
+	mo.Text = clean(mo.Text)
+	state := int64(moWaiting)
+	if r.Callback != nil {
+		if j := r.Callback(mo); j != nil {
+			t.addJob(j)
+			r.Added, mo.Pushed, state = j, true, moPosted
+		} else {
+			mo.Pushed = false
+		}
+	} else if mo.Pushed {
+		mo.Pushed = false
+	}
+	r.Stored = mo
+	return append(rows, int64(mo.ID), int64(mo.App), string(mo.From), string(mo.To), mo.Text, ms(mo.At), flag(mo.Partial), flag(mo.Pushed),
+		state, t.checksum(mo.ID, mo.App, string(mo.From), string(mo.To), mo.Text), raw)
+}
+
+func (t *tx) insertMO(rows []any) error {
+	_, err := t.exec(`WITH {r id int, app int, sender text, code text, body text, at int, partial int, pushed int, state int, crc int, raw blob}
+		INSERT INTO mo (id, app, sender, code, body, at, partial, pushed, state, crc, raw)
+		SELECT id, app, sender, code, body, at, partial, pushed, state, crc, raw FROM r`, rows)
+	return err
+}
+
+// group is what the segments of one text have in common (3GPP TS 23.040 §9.2.3.24.1).
+type group struct {
+	grp, from, to string
+	ref, total    int64
+}
+
+// segment stores a segment and returns the text if it is whole now.
+func (t *tx) segment(r *sms.Reception) (*sms.MO, error) {
+	in, mo := &r.In, &r.MO
+	g := group{in.Group, string(mo.From), string(mo.To), int64(in.ConcatRef), int64(in.Total)}
+	// The same number again within a set replaces: either the centre repeats itself, or the reference
+	// has gone round and the older text will never be whole.
+	_, err := t.exec(`INSERT INTO mo_part (id, grp, sender, code, ref, total, part, app, dcs, ud, at, pushed, raw)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+		ON CONFLICT (grp, sender, code, ref, total, part) DO UPDATE SET dcs = excluded.dcs, ud = excluded.ud, at = excluded.at,
+			raw = excluded.raw, app = excluded.app, pushed = excluded.pushed`, nil,
+		int64(mo.ID), g.grp, g.from, g.to, g.ref, g.total, int64(in.Part), int64(mo.App), int64(in.DCS), nonNil(in.UD), ms(mo.At), flag(mo.Pushed), nonNil(in.Raw))
+	if err != nil {
+		return nil, err
+	}
+	set, err := t.loadSet(g)
+	if err != nil {
+		return nil, err
+	}
+	text, complete := join(set)
+	if !complete {
+		return nil, nil
+	}
+	whole := *mo
+	whole.Text = text
+	return &whole, t.dropSet(g)
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// held is a stored segment.
+type held struct {
+	part gsm.Part
+	mo   sms.MO
+	raw  []byte
+}
+
+func (t *tx) loadSet(g group) ([]held, error) {
+	var set []held
+	err := t.query(`SELECT id, app, part, dcs, ud, at, pushed, raw FROM mo_part
+		WHERE grp = ? AND sender = ? AND code = ? AND ref = ? AND total = ? ORDER BY part`, nil,
+		[]any{g.grp, g.from, g.to, g.ref, g.total}, func(r *sql.Rows) error {
+			var h held
+			var n, a, part, dcs, when int64
+			if err := r.Scan(&n, &a, &part, &dcs, &h.part.Payload, &when, &h.mo.Pushed, &h.raw); err != nil {
+				return err
+			}
+			h.part.Concat = gsm.Concat{Ref: uint16(g.ref), Total: uint8(g.total), Seq: uint8(part)}
+			h.part.DCS = gsm.DCS(dcs)
+			h.mo.ID, h.mo.App, h.mo.At = id.Number(n), app.ID(a), at(when)
+			h.mo.From, h.mo.To = number.MSISDN(g.from), number.ShortCode(g.to)
+			set = append(set, h)
+			return nil
+		})
+	return set, err
+}
+
+// join puts segments together.
+func join(set []held) (text string, complete bool) {
+	parts := make([]gsm.Part, len(set))
+	for i, h := range set {
+		parts[i] = h.part
+	}
+	return gsm.Join(parts)
+}
+
+func (t *tx) dropSet(g group) error {
+	_, err := t.exec(`DELETE FROM mo_part WHERE grp = ? AND sender = ? AND code = ? AND ref = ? AND total = ?`, nil,
+		g.grp, g.from, g.to, g.ref, g.total)
+	return err
+}
+
+// JoinStale turns segments whose text has not become whole by the moment into partial texts.
+func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(sms.MO) *queue.Job) ([]sms.Reception, error) {
+	var out []sms.Reception
+	err := s.call(ctx, func(t *tx) error {
+		out = nil
+		var groups []group
+		err := t.query(`SELECT grp, sender, code, ref, total FROM mo_part GROUP BY grp, sender, code, ref, total
+			HAVING max(at) < ? ORDER BY max(at) LIMIT 256`, nil, []any{ms(before)}, func(r *sql.Rows) error {
+			var g group
+			err := r.Scan(&g.grp, &g.from, &g.to, &g.ref, &g.total)
+			groups = append(groups, g)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		var rows []any
+		for _, g := range groups {
+			set, err := t.loadSet(g)
+			if err != nil {
+				return err
+			}
+			if len(set) == 0 {
+				continue
+			}
+			r := sms.Reception{MO: set[0].mo, Callback: callback}
+			r.MO.Text, _ = join(set)
+			r.MO.Partial = true
+			rows = t.appendMO(rows, &r, r.MO, set[0].raw)
+			out = append(out, r)
+			if err := t.dropSet(g); err != nil {
+				return err
+			}
+		}
+		return t.insertMO(rows)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i].Callback = nil
+	}
+	return out, nil
+}
+
+// LeaseInbox takes up to n waiting texts of an app's code. Leases that are over have put theirs back
+// first. A text whose checksum does not fit is not handed out.
+func (s *Store) LeaseInbox(ctx context.Context, a app.ID, code number.ShortCode, n int, until time.Time) (texts []sms.MO, pending int, lease id.Number, err error) {
+	lease = s.ids.Next()
+	err = s.call(ctx, func(t *tx) error {
+		texts, pending = nil, 0
+		_, err := t.exec(`UPDATE mo SET state = 0, lease = 0 WHERE state = 1 AND leased <= ? AND app = ? AND code = ?`, nil,
+			ms(t.now), int64(a), string(code))
+		if err != nil {
+			return err
+		}
+		var bad []any
+		err = t.query(`SELECT id, sender, body, at, partial, crc FROM mo WHERE app = ? AND code = ? AND state = 0 ORDER BY id LIMIT ? {skip}`, nil,
+			[]any{int64(a), string(code), int64(n)}, func(r *sql.Rows) error {
+				m := sms.MO{App: a, To: code}
+				var n, when, crc int64
+				if err := r.Scan(&n, &m.From, &m.Text, &when, &m.Partial, &crc); err != nil {
+					return err
+				}
+				m.ID, m.At = id.Number(n), at(when)
+				if !intact(crc, m.ID, a, string(m.From), string(code), m.Text) {
+					t.s.log.Error("a received text does not fit its checksum and is not handed out", "row", n)
+					bad = append(bad, n)
+					return nil
+				}
+				texts = append(texts, m)
+				return nil
+			})
+		if err != nil {
+			return err
+		}
+		v := t.vals[:0]
+		for _, m := range texts {
+			v = append(v, int64(m.ID))
+		}
+		t.vals = v
+		if _, err := t.exec(`WITH {r id int} UPDATE mo SET state = 1, lease = ?, leased = ? WHERE id IN (SELECT id FROM r)`, v,
+			int64(lease), ms(until)); err != nil {
+			return err
+		}
+		if _, err := t.exec(`WITH {r id int} UPDATE mo SET state = 2 WHERE id IN (SELECT id FROM r)`, bad); err != nil {
+			return err
+		}
+		return t.query(`SELECT count(*) FROM mo WHERE app = ? AND code = ? AND state = 0`, nil, []any{int64(a), string(code)}, func(r *sql.Rows) error {
+			return r.Scan(&pending)
+		})
+	})
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("lease the inbox: %w", err)
+	}
+	return texts, pending, lease, nil
+}
+
+// EndLease removes the texts of a lease from the inbox, or puts them back. A lease that is over
+// already is left alone.
+func (s *Store) EndLease(ctx context.Context, lease id.Number, read bool) error {
+	return s.call(ctx, func(t *tx) error {
+		state := int64(moWaiting)
+		if read {
+			state = moRead
+		}
+		_, err := t.exec(`UPDATE mo SET state = ?, lease = 0 WHERE state = 1 AND lease = ?`, nil, state, int64(lease))
+		return err
+	})
+}
+
+// OptOuts reads all that stand.
+func (s *Store) OptOuts(ctx context.Context) ([]sms.OptOut, error) {
+	var out []sms.OptOut
+	err := s.rows(ctx, `SELECT app, msisdn, word, at FROM optout`, nil, nil, func(r *sql.Rows) error {
+		var o sms.OptOut
+		var when int64
+		err := r.Scan(&o.App, &o.From, &o.Word, &when)
+		o.At = at(when)
+		out = append(out, o)
+		return err
+	})
+	return out, err
+}
+
+// SetOptOut records an opt-out, or its end, outside of a reception.
+func (s *Store) SetOptOut(ctx context.Context, o sms.OptOut) error {
+	return s.call(ctx, func(t *tx) error {
+		t.changed(ChangeOptOut, int64(o.App))
+		if o.Again {
+			return t.optOut(nil, []sms.OptOut{o})
+		}
+		return t.optOut([]any{int64(o.App), string(o.From), o.Word, ms(o.At)}, nil)
+	})
+}
+
+func (t *tx) optOut(outs []any, back []sms.OptOut) error {
+	// One by one: the same subscriber may be in a batch twice.
+	for ; len(outs) > 0; outs = outs[4:] {
+		if _, err := t.exec(`INSERT INTO optout (app, msisdn, word, at) VALUES (?,?,?,?)
+			ON CONFLICT (app, msisdn) DO UPDATE SET word = excluded.word, at = excluded.at`, nil, outs[:4:4]...); err != nil {
+			return err
+		}
+	}
+	for _, o := range back {
+		if _, err := t.exec(`DELETE FROM optout WHERE app = ? AND msisdn = ?`, nil, int64(o.App), string(o.From)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
