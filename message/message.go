@@ -24,6 +24,7 @@ type SMS struct {
 	WantDLR bool      // ask the centre for a delivery receipt
 	Expires time.Time // the end of its validity; the centre is told what remains of it
 	Attempt int       // 1 for the first
+	Virtual bool      // for the virtual network only: no live link may carry it
 }
 
 // Ref is the centre's name for one segment it accepted.

@@ -287,6 +287,10 @@ func (r *Router) Alternative(level app.Level, link string, to number.MSISDN) (st
 
 // Submit hands a text to a link. See [SMSC.Submit]; a link that does not run refuses as unsent.
 func (r *Router) Submit(ctx context.Context, link string, m message.SMS) ([]message.Ref, func(), error) {
+	if m.Virtual && r.table.Load().links[link].Network != NetworkVirtual {
+		// A virtual link was replaced by a live one of its name while the text waited (product decision 7).
+		return nil, func() {}, &message.Refusal{Class: message.ClassUnsent, Name: "link " + link + " does not reach the virtual network"}
+	}
 	s := r.smsc(link)
 	if s == nil {
 		return nil, func() {}, &message.Refusal{Class: message.ClassUnsent, Name: "link " + link + " does not run"}

@@ -171,6 +171,9 @@ func (s *Session) onUnbind(sequence uint32) {
 	s.mu.Lock()
 	if s.state == stateBound {
 		s.state = stateUnbinding
+		if s.cause == nil {
+			s.cause = ErrPeerUnbound // also if the peer closes before it has read our answer
+		}
 		s.releaseWaiters()
 	}
 	idle := make(chan struct{})

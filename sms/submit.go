@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"longlines/app"
 	"longlines/fault"
 	"longlines/message"
 	"longlines/queue"
@@ -48,6 +49,7 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 	}
 	refs, done, err := s.cfg.Network.Submit(ctx, j.Lane, message.SMS{
 		ID: m.ID, Message: m.Message, From: m.From, To: m.To, Text: m.Text, WantDLR: true, Expires: m.Expires, Attempt: j.Attempt + 1,
+		Virtual: s.virtual(m.App),
 	})
 	if done != nil {
 		// Only now is the place in the SMPP window free again: a slow store slows the sending.
@@ -57,6 +59,13 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 		return s.refused(ctx, j, m, err)
 	}
 	return s.taken(ctx, j, m, refs)
+}
+
+// virtual reports whether an app's texts must stay in the virtual network, whatever has become of the
+// link they were accepted for. An app nobody knows counts as one of the sandbox.
+func (s *Service) virtual(n app.ID) bool {
+	a := s.cfg.Apps.ByID(n)
+	return a == nil || a.Level != app.LevelProduction
 }
 
 // taken records a centre's yes.
