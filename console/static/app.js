@@ -160,6 +160,11 @@ function follow(url, hiddenFor, on) {
   return { reopen: open }
 }
 
+// What the page remembers; a browser may forbid it.
+function recall(store, key) { try { return store().getItem('longlines.' + key) } catch { return null } }
+function keep(store, key, value) { try { store().setItem('longlines.' + key, value) } catch { /* then not */ } }
+const always = () => localStorage, thisTab = () => sessionStorage
+
 // ── the theme ──────────────────────────────────────────────────────────
 
 const systemDark = matchMedia('(prefers-color-scheme: dark)')
@@ -220,9 +225,9 @@ for (const b of document.querySelectorAll('.copy[data-copy]')) b.addEventListene
 const tryIt = $('try')
 if (tryIt) {
   // The first paint on a phone belongs to the phones.
-  const kept = localStorage.getItem('longlines.try')
+  const kept = recall(always, 'try')
   if (kept === 'closed' || kept === null && innerWidth < 1025) tryIt.open = false
-  tryIt.querySelector('summary').addEventListener('click', () => localStorage.setItem('longlines.try', tryIt.open ? 'closed' : 'open'))
+  tryIt.querySelector('summary').addEventListener('click', () => keep(always, 'try', tryIt.open ? 'closed' : 'open'))
 }
 
 // ── links ──────────────────────────────────────────────────────────────
@@ -244,7 +249,7 @@ async function showLinks() {
   const list = $('links')
   if (list.textContent !== made.map((m) => m.textContent).join('') || list.children.length !== made.length) list.replaceChildren(...made)
 }
-const linksSoon = calm(showLinks, 300)
+const linksSoon = calm(showLinks, () => 300)
 setInterval(() => { if (!document.hidden) showLinks() }, 10000)
 showLinks()
 
@@ -253,12 +258,12 @@ function calm(f, ms) {
   let timer = null, again = false
   const run = async () => {
     await f()
-    timer = again ? setTimeout(run, ms) : null
+    timer = again ? setTimeout(run, ms()) : null
     again = false
   }
   return () => {
     if (timer) again = true
-    else timer = setTimeout(run, ms)
+    else timer = setTimeout(run, ms())
   }
 }
 
@@ -352,6 +357,9 @@ function takeEntry(e) {
   if (lastSeq && e.seq > lastSeq + 1) queueLine({ note: `${plural(e.seq - lastSeq - 1, 'line is', 'lines are')} missing here: too much happened at once, or the connection was away.` })
   lastSeq = e.seq
   lastTime = at
+  learn(e) // also what is never drawn, and while the lines are paused: the phones go on
+  pairSoon()
+  if (e.kind === 'link') linksSoon()
   queueLine(e)
 }
 
@@ -369,8 +377,6 @@ let fresh = false // whether lines that come now are news
 function drawLines() {
   frame = 0
   const batch = waitingLines.slice(-MAX_LINES)
-  // What is not drawn any more is learned all the same.
-  for (const e of waitingLines.slice(0, -MAX_LINES)) if (!e.note) learn(e)
   waitingLines = []
   const atEnd = nearEnd()
   const news = document.createDocumentFragment()
@@ -381,8 +387,6 @@ function drawLines() {
       news.append(li)
       continue
     }
-    learn(e)
-    if (e.kind === 'link') linksSoon()
     if (fresh) count(e.kind)
     const l = { e, li: line(e) }
     lines.push(l)
@@ -403,7 +407,6 @@ function drawLines() {
   if (!current || !current.isConnected) reach(stream.querySelector('.line:not([hidden])'))
   if (atEnd) scroller.scrollTop = scroller.scrollHeight
   showNewest()
-  pairSoon()
 }
 
 // adopt gives lines their message once another line has told it: a receipt may be quicker than the
@@ -698,7 +701,7 @@ if (hasPhones) {
 const phones = new Map() // number → {number, unread, habit, messages, last}
 const talks = new Map() // number → Map of its texts by id, of phones that were opened
 let selected = ''
-const added = new Set(JSON.parse(sessionStorage.getItem('longlines.phones') || '[]')) // typed, and perhaps not in the book yet
+const added = new Set((recall(thisTab, 'phones') || '').split(' ').filter(Boolean)) // typed, and perhaps not in the book yet
 const list = $('list')
 
 const habits = new Map()
@@ -709,6 +712,8 @@ function habitOf(number) {
   return (m && habits.get(+m[1])) || 'delivered at once'
 }
 
+let crowded = false // more phones than are listed: a load test, which has better things to do than to list them
+
 async function loadPhones() {
   let answer
   try { answer = await call('GET', '/sandbox/v1/phones?limit=200') } catch { return }
@@ -717,12 +722,13 @@ async function loadPhones() {
   for (const p of answer.phones) phones.set(p.number, p)
   for (const n of added) if (!phones.has(n)) phones.set(n, { number: n, unread: 0, habit: habitOf(n), messages: 0 })
   const hidden = (answer.total || answer.phones.length) - answer.phones.length
-  $('more').hidden = hidden <= 0
+  crowded = hidden > 0
+  $('more').hidden = !crowded
   $('more').textContent = `and ${plural(hidden, 'more phone')}: type a number to open it`
   drawPhones(before)
   if (!selected) choose(hashNumber() || phones.keys().next().value || '')
 }
-const phonesSoon = calm(loadPhones, 250)
+const phonesSoon = calm(loadPhones, () => crowded ? 3000 : 250)
 
 function drawPhones(before) {
   const had = new Map([...list.children].map((li) => [li.dataset.number, li]))
@@ -778,7 +784,7 @@ async function choose(number, focus) {
   if (!number) return
   if (!phones.has(number)) {
     added.add(number)
-    sessionStorage.setItem('longlines.phones', JSON.stringify([...added].slice(-50)))
+    keep(thisTab, 'phones', [...added].slice(-50).join(' '))
     phones.set(number, { number, unread: 0, habit: habitOf(number), messages: 0 })
   }
   const changed = number !== selected
