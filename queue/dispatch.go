@@ -106,7 +106,16 @@ func New(cfg Config) *Dispatcher {
 func (d *Dispatcher) Handle(kind Kind, p Policy) {
 	d.mu.Lock()
 	d.policies[kind] = p
+	lanes := d.all()
 	d.mu.Unlock()
+	for _, l := range lanes {
+		if l.key.kind == kind {
+			l.mu.Lock()
+			l.policy = p
+			l.spawn()
+			l.mu.Unlock()
+		}
+	}
 	d.signal()
 }
 
@@ -253,7 +262,7 @@ func (l *lane) rouse() {
 // spawn starts workers as far as there is work for them; l.mu is held.
 func (l *lane) spawn() {
 	ctx := l.d.ctx.Load()
-	if ctx == nil {
+	if ctx == nil || l.policy.Work == nil {
 		return
 	}
 	for l.running < l.limit && l.running-l.idle-l.busy < l.jobs.n && !l.closed {
@@ -275,14 +284,14 @@ func (l *lane) run(ctx context.Context) {
 			l.idle++
 			l.ready.Wait()
 		}
-		j := l.jobs.pop()
+		j, policy := l.jobs.pop(), l.policy
 		l.busy++
 		refill := l.more && l.jobs.n+l.reserved <= l.d.cfg.Capacity/2
 		l.mu.Unlock()
 		if refill {
 			l.d.Wake(l.key.kind, l.key.name)
 		}
-		l.d.do(ctx, l.policy, j)
+		l.d.do(ctx, policy, j)
 		l.mu.Lock()
 		l.busy--
 	}
@@ -507,7 +516,8 @@ func (d *Dispatcher) tidy() {
 		l.quiet++
 		idle := l.demand && l.quiet > 2 && l.jobs.n+l.reserved+l.busy+l.expiring == 0
 		var over []Job
-		if l.limit == 0 {
+		policy := l.policy
+		if l.limit == 0 && policy.Work != nil {
 			over = l.jobs.take(func(j Job) bool { return !j.Until.IsZero() && !now.Before(j.Until) })
 			l.expiring += len(over)
 		}
@@ -515,7 +525,7 @@ func (d *Dispatcher) tidy() {
 		if len(over) > 0 {
 			d.work.Go(func() {
 				for _, j := range over {
-					d.do(ctx, l.policy, j)
+					d.do(ctx, policy, j)
 				}
 				l.mu.Lock()
 				l.expiring -= len(over)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"os"
-	"path/filepath"
 	"time"
 
 	"longlines/app"
@@ -104,9 +103,9 @@ func (s *Store) Attempts(ctx context.Context, subject id.Number) ([]callback.Att
 	return s.attempts(ctx, `WHERE subject = ? ORDER BY id`, int64(subject))
 }
 
-// LastAttempts reads the newest n attempts before a number of Attempt rows (0: the newest), newest first.
+// LastAttempts reads the newest n attempts of all, newest first.
 func (s *Store) LastAttempts(ctx context.Context, n int) ([]callback.Attempt, error) {
-	return s.attempts(ctx, `WHERE id > ? ORDER BY id DESC LIMIT ?`, int64(0), int64(n))
+	return s.attempts(ctx, `ORDER BY id DESC LIMIT ?`, int64(n))
 }
 
 func (s *Store) attempts(ctx context.Context, where string, args ...any) ([]callback.Attempt, error) {
@@ -154,7 +153,7 @@ func (s *Store) JobsOf(ctx context.Context, kind queue.Kind, lane string, n int)
 	var out []queue.Job
 	err := s.rows(ctx, `SELECT id, kind, lane, ref, due, until, attempt, crashes, payload FROM job WHERE kind = ? AND lane = ? ORDER BY due LIMIT ?`, nil,
 		[]any{int64(kind), lane, int64(n)}, func(r *sql.Rows) error {
-			j, err := scanJob(r)
+			j, err := s.scanJob(r)
 			out = append(out, j)
 			return err
 		})
@@ -178,12 +177,8 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 		return z, err
 	}
 	var z Sizes
-	files, err := filepath.Glob(s.file + "*")
-	if err != nil {
-		return z, err
-	}
-	for _, f := range files {
-		if fi, err := os.Stat(f); err == nil {
+	for _, end := range [...]string{"", "-wal", "-shm"} {
+		if fi, err := os.Stat(s.file + end); err == nil {
 			z.Bytes += fi.Size()
 		}
 	}

@@ -275,6 +275,8 @@ type committer struct {
 	backoff time.Duration // of the next try
 	pages   int           // estimate of what the log holds beyond the database
 	groups  [kinds][]*mutation
+	vals    []any // scratch, passed from one transaction to the next
+	buf     []byte
 }
 
 // prepared is a statement ready on the connection, for each number of rows used.
@@ -363,7 +365,7 @@ func (c *committer) run(batch []*mutation) (err error) {
 	if err := c.connect(ctx); err != nil {
 		return err
 	}
-	t := &tx{c: c, s: c.s, ctx: ctx, now: c.s.now()}
+	t := &tx{c: c, s: c.s, ctx: ctx, now: c.s.now(), vals: c.vals, buf: c.buf}
 	if err := c.exec(ctx, "BEGIN IMMEDIATE", "BEGIN"); err != nil {
 		return err
 	}
@@ -400,6 +402,7 @@ func (c *committer) run(batch []*mutation) (err error) {
 	if err := c.exec(ctx, "COMMIT", "COMMIT"); err != nil {
 		return err
 	}
+	c.vals, c.buf = t.vals[:0], t.buf[:0]
 	c.pages += 6 + t.bytes/3000 // 4 KiB a page, never quite full
 	t.committed()
 	return nil
@@ -528,9 +531,9 @@ type tx struct {
 	vals    []any // scratch for rows
 	jobs    []*queue.Job
 	changes []change
-	after   []func()
 	buf     []byte
-	bytes   int // written, about
+	bytes   int  // written, about
+	calmed  bool // no orphan is left
 }
 
 // stmt finds or takes apart a statement.
@@ -671,11 +674,16 @@ func (t *tx) flush() error {
 	return t.insertChanges()
 }
 
-// committed runs what may be seen only once the commit has succeeded. Watchers hear of a change
-// before its writer gets its answer: after a revocation's 200 the next request is refused.
+// committed tells the watchers. They hear of a change before its writer gets its answer: after a
+// revocation's 200 the next request is refused. What a watcher does wrong does not undo a commit.
 func (t *tx) committed() {
-	for _, f := range t.after {
-		f()
+	defer func() {
+		if p := recover(); p != nil {
+			t.s.log.Error("a watcher panicked", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	if t.calmed {
+		t.s.orphaned.Store(false)
 	}
 	t.s.notify(t.changes)
 }

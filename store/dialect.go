@@ -275,14 +275,12 @@ func (d dialect) trouble(err error, full func() bool) trouble {
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		switch pg.Code[:2] {
-		case "53": // insufficient resources: 53100 is disk full
+		switch code := pg.Code; {
+		case strings.HasPrefix(code, "53"): // insufficient resources: 53100 is disk full
 			return troubleFull
-		case "58", "XX": // I/O error, data corrupted
+		case code == "58030", code == "XX001", code == "XX002": // I/O error, data or an index corrupted
 			return troubleFatal
-		case "57", "25": // the server is going down or read-only (a standby)
-			return troubleLost
-		case "08":
+		case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57"), code == "25006": // going down, or a standby
 			return troubleLost
 		}
 		return troubleLogic

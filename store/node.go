@@ -78,7 +78,9 @@ func (s *Store) enterTx(ctx context.Context, conn *sql.Conn) error {
 		if err := rows.Scan(&slot); err != nil {
 			return err
 		}
-		used[slot%id.Nodes] = true
+		if slot >= 0 {
+			used[slot%id.Nodes] = true
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return err

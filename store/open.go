@@ -56,6 +56,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -138,6 +139,7 @@ type Store struct {
 	watch    watchers
 	orphaned atomic.Bool  // receipts without a segment may be there
 	low      atomic.Int64 // no recipient below is without a final state
+	erased   atomic.Int64 // texts below are erased
 }
 
 //go:embed migrations
@@ -235,6 +237,12 @@ func (s *Store) openSQLite() error {
 	} else {
 		f.Close()
 	}
+	// The names of new files must survive a power cut as well.
+	for _, dir := range [...]string{s.dir, filepath.Dir(s.dir)} {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
 	dsn := func(pragmas ...string) string {
 		q := url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}
 		return (&url.URL{Scheme: "file", Path: file, RawQuery: q.Encode()}).String()
@@ -287,6 +295,19 @@ func (s *Store) openPostgres(ctx context.Context) error {
 	}
 	if fsync != "on" {
 		s.log.Warn("the PostgreSQL server runs with fsync off: nothing survives a crash of its machine")
+	}
+	return nil
+}
+
+// syncDir makes the entries of a directory durable, as far as we may read it and its file system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	if err := d.Sync(); errors.Is(err, syscall.EIO) {
+		return err
 	}
 	return nil
 }
@@ -464,7 +485,7 @@ func (s *Store) noSpace() bool {
 func (s *Store) keep() {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-s.stop:
 			return
@@ -473,7 +494,11 @@ func (s *Store) keep() {
 		if s.Writable() != nil {
 			continue
 		}
-		if err := s.sweep(context.Background()); err != nil {
+		err := s.sweep(context.Background())
+		if err == nil && n%60 == 0 {
+			err = s.sweepTokens(context.Background())
+		}
+		if err != nil {
 			s.log.Warn("sweep the store", "err", err)
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -15,13 +16,15 @@ const pruneStep = 2000
 // between other commits and may be stopped at any time.
 func (s *Store) Prune(ctx context.Context, content, meta time.Time) error {
 	top, low := int64(id.At(content)), int64(id.At(meta))
+	// What an earlier run of this process has erased need not be read again.
+	from := s.erased.Load()
 	steps := []struct {
 		text string
 		args []any
 	}{
-		{`UPDATE mt SET body = '', crc = -1 WHERE id IN (SELECT id FROM mt WHERE id < ? AND crc <> -1 AND state >= 10 LIMIT ?)`, []any{top}},
-		{`UPDATE mo SET body = '', raw = NULL, crc = -1, state = 2 WHERE id IN (SELECT id FROM mo WHERE id < ? AND crc <> -1 AND state <> 1 LIMIT ?)`, []any{top}},
-		{`DELETE FROM part WHERE (mt, part, grp, key) IN (SELECT mt, part, grp, key FROM part WHERE mt < ? LIMIT ?)`, []any{low}},
+		{`UPDATE mt SET body = '', crc = -1 WHERE id IN (SELECT id FROM mt WHERE id >= ? AND id < ? AND crc <> -1 AND state >= 10 LIMIT ?)`, []any{from, top}},
+		{`UPDATE mo SET body = '', raw = NULL, crc = -1, state = 2 WHERE id IN (SELECT id FROM mo WHERE id >= ? AND id < ? AND crc <> -1 AND state <> 1 LIMIT ?)`, []any{from, top}},
+		{`DELETE FROM part WHERE mt IN (SELECT mt FROM part WHERE mt < ? ORDER BY mt LIMIT ?)`, []any{low}},
 		{`DELETE FROM mt WHERE id IN (SELECT id FROM mt WHERE id < ? AND state >= 10 LIMIT ?)`, []any{low}},
 		{`DELETE FROM mo WHERE id IN (SELECT id FROM mo WHERE id < ? AND state <> 1 LIMIT ?)`, []any{low}},
 		{`DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE id < ? LIMIT ?)`, []any{low}},
@@ -32,6 +35,8 @@ func (s *Store) Prune(ctx context.Context, content, meta time.Time) error {
 			return fmt.Errorf("prune: %w", err)
 		}
 	}
+	// Rows as old as this are final, but for a day or two after a long standstill: leave those a chance.
+	s.erased.Store(max(from, int64(id.At(content.Add(-7*24*time.Hour)))))
 	return nil
 }
 
@@ -56,25 +61,49 @@ func (s *Store) drain(ctx context.Context, text string, args ...any) error {
 const tokenLife = 90 * 24 * time.Hour
 
 // sweep removes what has served its time: keys, unconfirmed PDUs, old windows, receipts nobody
-// claims, changes everybody has seen, long expired tokens.
+// claims, changes everybody has seen.
 func (s *Store) sweep(ctx context.Context) error {
 	now := s.now()
 	steps := []struct {
 		text string
 		arg  int64
 	}{
-		{`DELETE FROM idempotency WHERE (app, scope, key) IN (SELECT app, scope, key FROM idempotency WHERE created < ? LIMIT ?)`, ms(now.Add(-keyLife))},
+		{`DELETE FROM idempotency WHERE created < ?
+			AND created <= (SELECT max(created) FROM (SELECT created FROM idempotency ORDER BY created LIMIT ?) x)`, ms(now.Add(-keyLife))},
 		{`DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE at < ? LIMIT ?)`, ms(now.Add(-seenLife))},
-		{`DELETE FROM quota WHERE (app, api, win, start) IN (SELECT app, api, win, start FROM quota WHERE start < ? LIMIT ?)`, ms(now.Add(-48 * time.Hour))},
-		{`DELETE FROM orphan_key WHERE orphan IN (SELECT id FROM orphan WHERE expires < ? ORDER BY id LIMIT ?)`, ms(now)},
-		{`DELETE FROM orphan WHERE id IN (SELECT id FROM orphan WHERE expires < ? ORDER BY id LIMIT ?)`, ms(now)},
+		{`DELETE FROM quota WHERE start < ?
+			AND start <= (SELECT max(start) FROM (SELECT start FROM quota ORDER BY start LIMIT ?) x)`, ms(now.Add(-48 * time.Hour))},
 		{`DELETE FROM change WHERE seq IN (SELECT seq FROM change WHERE at < ? ORDER BY seq LIMIT ?)`, ms(now.Add(-time.Hour))},
-		{`DELETE FROM token WHERE id IN (SELECT id FROM token WHERE id < ? AND expires < ` + fmt.Sprint(ms(now.Add(-tokenLife))) + ` LIMIT ?)`, int64(id.At(now.Add(-tokenLife)))},
 	}
 	for _, st := range steps {
 		if err := s.drain(ctx, st.text, st.arg); err != nil {
 			return err
 		}
 	}
-	return nil
+	for {
+		var ids []any
+		err := s.call(ctx, func(t *tx) error {
+			ids = nil
+			err := t.query(`SELECT id FROM orphan WHERE expires < ? ORDER BY id LIMIT ?`, nil, []any{ms(now), int64(pruneStep)}, func(r *sql.Rows) error {
+				var n int64
+				err := r.Scan(&n)
+				ids = append(ids, n)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return t.deleteOrphans(ids)
+		})
+		if err != nil || len(ids) < pruneStep {
+			return err
+		}
+	}
+}
+
+// sweepTokens removes tokens that expired long ago. It reads all the old ones, so it is not done often.
+func (s *Store) sweepTokens(ctx context.Context) error {
+	end := s.now().Add(-tokenLife)
+	return s.drain(ctx, `DELETE FROM token WHERE id IN (SELECT id FROM token WHERE id < ? AND expires > 0 AND expires < ? LIMIT ?)`,
+		int64(id.At(end)), ms(end))
 }

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"time"
 
 	"longlines/id"
@@ -34,7 +36,7 @@ func (t *tx) insertJobs() error {
 		if j.Held {
 			owner = t.s.self
 		}
-		v = append(v, int64(j.ID), int64(j.Kind), j.Lane, int64(j.Ref), dueMS(j.Due, j.Until), ms(j.Until), int64(j.Attempt), int64(j.Crashes), owner, j.Payload)
+		v = append(v, int64(j.ID), int64(j.Kind), j.Lane, int64(j.Ref), dueMS(j.Due, j.Until), ms(j.Until), int64(j.Attempt), int64(j.Crashes), owner, sealPayload(j.Payload))
 	}
 	_, err := t.exec(`WITH {r id int, kind int, lane text, ref int, due int, until int, attempt int, crashes int, owner int, payload blob}
 		INSERT INTO job (id, kind, lane, ref, due, until, attempt, crashes, owner, payload)
@@ -129,7 +131,7 @@ func (t *tx) claim(batch []*mutation) error {
 				SELECT id FROM job WHERE owner = 0 AND kind = ? AND lane = ? AND due <= ? ORDER BY due LIMIT ? {skip})
 			RETURNING id, kind, lane, ref, due, until, attempt, crashes, payload`, nil,
 			[]any{t.s.self, int64(c.kind), c.lane, ms(t.now), int64(c.n)}, func(r *sql.Rows) error {
-				j, err := scanJob(r)
+				j, err := t.s.scanJob(r)
 				c.jobs = append(c.jobs, j)
 				return err
 			})
@@ -141,10 +143,36 @@ func (t *tx) claim(batch []*mutation) error {
 	return nil
 }
 
-func scanJob(r *sql.Rows) (j queue.Job, err error) {
+// sealPayload puts a payload's CRC-32C in front of it: what is posted carries people's texts
+// (reliability.md P5).
+func sealPayload(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	out := make([]byte, 4, 4+len(b))
+	binary.BigEndian.PutUint32(out, crc32.Checksum(b, castagnoli))
+	return append(out, b...)
+}
+
+// openPayload is the way back; nil if the sum does not fit.
+func openPayload(b []byte) []byte {
+	if len(b) < 4 || binary.BigEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
+		return nil
+	}
+	return b[4:]
+}
+
+// scanJob reads a job. One whose payload does not fit its checksum comes without: its worker ends it.
+func (s *Store) scanJob(r *sql.Rows) (j queue.Job, err error) {
 	var n, kind, ref, due, until int64
-	if err := r.Scan(&n, &kind, &j.Lane, &ref, &due, &until, &j.Attempt, &j.Crashes, &j.Payload); err != nil {
+	var payload []byte
+	if err := r.Scan(&n, &kind, &j.Lane, &ref, &due, &until, &j.Attempt, &j.Crashes, &payload); err != nil {
 		return j, err
+	}
+	if payload != nil {
+		if j.Payload = openPayload(payload); j.Payload == nil {
+			s.log.Error("a job's payload does not fit its checksum and is dropped", "job", n)
+		}
 	}
 	j.ID, j.Kind, j.Ref, j.Due, j.Until, j.Held = id.Number(n), queue.Kind(kind), id.Number(ref), at(due), at(until), true
 	return j, nil

@@ -28,17 +28,39 @@ func (s *Store) reader(ctx context.Context, text string) (*sql.Stmt, error) {
 	return st, nil
 }
 
+// row is one row to be scanned.
+type row struct {
+	*sql.Row
+	s *Store
+}
+
+// Scan is sql.Row's, and notices storage that cannot be trusted.
+func (r row) Scan(dst ...any) error { return r.s.checked(r.Row.Scan(dst...)) }
+
 // row reads one row.
-func (s *Store) row(ctx context.Context, text string, args ...any) (*sql.Row, error) {
+func (s *Store) row(ctx context.Context, text string, args ...any) (row, error) {
 	st, err := s.reader(ctx, s.text(text, 0))
 	if err != nil {
-		return nil, err
+		return row{}, s.checked(err)
 	}
-	return st.QueryRowContext(ctx, s.d.single(args)...), nil
+	return row{st.QueryRowContext(ctx, s.d.single(args)...), s}, nil
+}
+
+// checked looks at the error of a read. One that shows the storage to be damaged ends the store: what
+// it wrote last cannot be trusted either (reliability.md R7).
+func (s *Store) checked(err error) error {
+	if err != nil && !errors.Is(err, sql.ErrNoRows) && s.d.trouble(err, s.noSpace) == troubleFatal {
+		s.fatal(err)
+	}
+	return err
 }
 
 // rows reads rows. vals fill the row source, if the statement has one.
 func (s *Store) rows(ctx context.Context, text string, vals, args []any, fn func(*sql.Rows) error) error {
+	return s.checked(s.scan(ctx, text, vals, args, fn))
+}
+
+func (s *Store) scan(ctx context.Context, text string, vals, args []any, fn func(*sql.Rows) error) error {
 	n := 0
 	args = s.d.single(args)
 	if vals != nil {

@@ -459,7 +459,7 @@ func (t *tx) report(batch []*mutation) error {
 			continue // the row's retention has ended
 		}
 		t.fold(r, seg, recipients[r.Part.MT])
-		gone = append(gone, r.Part.Group, r.Part.Key, int64(r.State))
+		gone = append(gone, seg.key.grp, seg.key.key, int64(r.State))
 	}
 	v := t.vals[:0]
 	for _, m := range batch {
@@ -493,7 +493,7 @@ func (t *tx) report(batch []*mutation) error {
 	return t.dropOrphans(gone)
 }
 
-func keyOf(p *sms.Part) segmentKey { return segmentKey{p.MT, p.Part, p.Group, p.Key} }
+func keyOf(p *sms.Part) segmentKey { return segmentKey{p.MT, p.Part, p.Group, clean(p.Key)} }
 
 // loadReported reads the segments of a batch of reports and their recipients.
 func (t *tx) loadReported(batch []*mutation, segments map[segmentKey]*segment, recipients map[id.Number]*recipient) error {
@@ -699,6 +699,7 @@ func (t *tx) storeOrphan(batch []*mutation) error {
 	if len(rows) > 0 {
 		// Before the commit: a submit that is committed after us must look.
 		t.s.orphaned.Store(true)
+		t.calmed = false
 	}
 	if _, err := t.exec(`WITH {r id int, grp text, raw blob, sender text, state int, code text, word text, done int, pdu blob,
 			stored int, expires int}
@@ -732,7 +733,23 @@ func (t *tx) deleteOrphans(ids []any) error {
 	if _, err := t.exec(`WITH {r id int} DELETE FROM orphan WHERE id IN (SELECT id FROM r)`, ids); err != nil {
 		return err
 	}
-	_, err := t.exec(`WITH {r id int} DELETE FROM orphan_key WHERE orphan IN (SELECT id FROM r)`, ids)
+	if _, err := t.exec(`WITH {r id int} DELETE FROM orphan_key WHERE orphan IN (SELECT id FROM r)`, ids); err != nil || len(ids) == 0 {
+		return err
+	}
+	return t.calm()
+}
+
+// calm notes that no orphan is left, so that submits need not look for any. On PostgreSQL they always
+// look: another node may store one at any time.
+func (t *tx) calm() error {
+	if t.s.d.postgres {
+		return nil
+	}
+	left := false
+	err := t.query(`SELECT 1 FROM orphan LIMIT 1`, nil, nil, func(*sql.Rows) error { left = true; return nil })
+	if err == nil && !left {
+		t.calmed = true
+	}
 	return err
 }
 

@@ -7,13 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"longlines/fault"
 	"longlines/id"
+	"longlines/message"
+	"longlines/oauth"
 	"longlines/queue"
+	"longlines/quota"
 	"longlines/sms"
 )
 
@@ -41,12 +45,15 @@ func accept(ctx context.Context, s *Store, text string) (id.Number, error) {
 // eventually waits for a condition that another goroutine brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			t.Fatalf("never: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -265,5 +272,57 @@ func TestTheRowSourceIsSpelledForBothEngines(t *testing.T) {
 		if got := c.d.render(st, 2); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
+	}
+}
+
+func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
+	ctx := t.Context()
+	var skip atomic.Int64
+	s := openTest(t, Config{Now: func() time.Time { return time.Now().Add(time.Duration(skip.Load())) }})
+	now := time.Now()
+	n := s.NextMessage(4)
+	for _, err := range []error{
+		s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n}}, Key: &sms.Idempotency{App: 7, Scope: "s", Key: "k"}}),
+		s.Receive(ctx, &sms.Reception{In: message.Incoming{Hash: 5, Conn: 1}, MO: sms.MO{ID: n + 1}}),
+		s.StoreOrphan(ctx, &sms.Orphan{DLR: message.DLR{Group: "g", ID: "1"}, Keys: []string{"1", "01"}, At: now, Expires: now.Add(time.Hour)}),
+		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Lease(ctx, quota.Key{App: 7, API: "SMS"}, quota.Minute, quota.Minute.Start(now), 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	count := func(want string) {
+		t.Helper()
+		got := ""
+		for _, table := range []string{"idempotency", "seen", "orphan", "orphan_key", "quota", "token", "mt", "mo"} {
+			var n int
+			if err := s.read.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			got += fmt.Sprint(table, "=", n, " ")
+		}
+		if got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "idempotency=1 seen=1 orphan=1 orphan_key=2 quota=1 token=2 mt=1 mo=1 "},
+		{2 * time.Hour, "idempotency=1 seen=0 orphan=0 orphan_key=0 quota=1 token=2 mt=1 mo=1 "},
+		{100 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=1 mt=1 mo=1 "},
+	} {
+		skip.Store(int64(step.after))
+		if err := errors.Join(s.sweep(ctx), s.sweepTokens(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		count(step.want)
+	}
+	if s.orphaned.Load() {
+		t.Error("submits still look for orphans")
 	}
 }

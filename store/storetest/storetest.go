@@ -46,6 +46,7 @@ func Run(t *testing.T, place func(t *testing.T) store.Config) {
 		f    func(*testing.T, store.Config)
 	}{
 		{"an accepted message is there with its jobs after a restart", accepted},
+		{"a text of odd bytes is kept as readable text", odd},
 		{"an idempotency key makes one message", idempotent},
 		{"a submit ends its job and its segments are found by their ids", submitted},
 		{"an outcome is refused once the job is no longer ours", stale},
@@ -214,6 +215,35 @@ func accepted(t *testing.T, cfg store.Config) {
 	same(t, "jobs", got, acc.Jobs, cmpopts.IgnoreFields(queue.Job{}, "Held"))
 	if _, err := s.MT(ctx, 1); !errors.Is(err, sms.ErrNotFound) {
 		t.Errorf("a row that is not there gave %v", err)
+	}
+}
+
+func odd(t *testing.T, cfg store.Config) {
+	ctx := t.Context()
+	s := Open(t, cfg)
+	for text, want := range map[string]string{
+		"":                     "",
+		"a\x00b":               "a\uFFFDb",
+		"broken \xff\xfe end":  "broken \uFFFD end",
+		"👍🏽 'quoted' \"--; %s": "👍🏽 'quoted' \"--; %s",
+	} {
+		acc := Message(s, 7, 1, text)
+		acc.Rows[0].From = number.Address{}
+		must(t, s.Accept(ctx, acc))
+		if m, err := s.MT(ctx, acc.Rows[0].ID); err != nil || m.Text != want || !m.From.IsZero() {
+			t.Errorf("%q came back as %q, %v", text, m.Text, err)
+		}
+		sub := Sent(acc, 0, "id\x00\xff"+text)
+		must(t, s.Submit(ctx, sub))
+		p := get[[]sms.Part](t)(s.Parts(ctx, acc.Rows[0].ID))
+		if len(p) != 1 || p[0].Raw != sub.Refs[0].ID {
+			t.Errorf("the centre's id %q came back as %+v", sub.Refs[0].ID, p)
+		}
+		r := Receipt(acc, 0, 0, 1, sub.Refs[0].ID, message.StateDelivered, now())
+		must(t, s.Report(ctx, r))
+		if !r.Final {
+			t.Errorf("a receipt for the id %q found nothing", sub.Refs[0].ID)
+		}
 	}
 }
 
@@ -527,6 +557,13 @@ func orphanFirst(t *testing.T, cfg store.Config) {
 		t.Errorf("%d orphans before the report, want 2", len(got))
 	}
 	must(t, s.Report(ctx, Receipt(acc, 0, 0, 1, "AF1", message.StateDelivered, o.DLR.Done)))
+	again := Message(s, 7, 1, "hello")
+	must(t, s.Accept(ctx, again))
+	other := Sent(again, 0, "OTHER")
+	must(t, s.Submit(ctx, other))
+	if len(other.Orphans) != 1 {
+		t.Errorf("the second early receipt: %+v", other.Orphans)
+	}
 	if got := get[[]message.DLR](t)(s.Orphans(ctx, now().Add(time.Minute), 10)); len(got) != 1 || got[0].ID != "other" {
 		t.Errorf("orphans after the report: %+v", got)
 	}
@@ -757,6 +794,15 @@ func corrupt(t *testing.T, cfg store.Config) {
 	tamper(t, cfg, `UPDATE mt SET body = 'pay 90 to Ann' WHERE id = %d`, acc.Rows[0].ID)
 	tamper(t, cfg, `UPDATE mt SET recipient = '14255550199' WHERE id = %d`, acc.Rows[1].ID)
 	tamper(t, cfg, `UPDATE mo SET body = 'no' WHERE id = %d`, in.MO.ID)
+	posted := incoming(s, 2, 1, "posted")
+	posted.Callback = func(m sms.MO) *queue.Job {
+		return &queue.Job{Kind: queue.KindCallback, Lane: "x", Ref: m.ID, Due: now(), Payload: []byte("posted")}
+	}
+	must(t, s.Receive(ctx, posted))
+	tamper(t, cfg, `UPDATE job SET payload = (SELECT value FROM meta WHERE name = 'sealer') WHERE id = %d`, posted.Added.ID)
+	if j := get[[]queue.Job](t)(s.Claim(ctx, queue.KindCallback, "x", 9)); len(j) != 1 || j[0].Payload != nil {
+		t.Errorf("claimed %+v", j)
+	}
 	for _, r := range acc.Rows {
 		if m, err := s.MT(ctx, r.ID); !errors.Is(err, sms.ErrCorrupt) || m.Text != "" {
 			t.Errorf("read %+v, %v", m, err)

@@ -213,7 +213,8 @@ CREATE TABLE quota (
     win   BIGINT NOT NULL,
     start BIGINT NOT NULL,
     used  BIGINT NOT NULL,
-    PRIMARY KEY (app, api, win, start)
+    -- Old windows are at one end.
+    PRIMARY KEY (start, app, api, win)
 );
 
 -- due is not after until, so that a job whose use is over is due. owner is the incarnation that

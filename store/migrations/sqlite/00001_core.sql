@@ -213,7 +213,8 @@ CREATE TABLE quota (
     win   INTEGER NOT NULL,
     start INTEGER NOT NULL,
     used  INTEGER NOT NULL,
-    PRIMARY KEY (app, api, win, start)
+    -- Old windows are at one end.
+    PRIMARY KEY (start, app, api, win)
 ) WITHOUT ROWID;
 
 -- due is not after until, so that a job whose use is over is due. owner is the incarnation that
