@@ -463,6 +463,7 @@ func (x *exchange) fail(err error) {
 		x.out.status, x.wrote, x.failed = statusGone, true, true // nobody is there to read it
 		return
 	}
+	x.drain()
 	f := x.toFault(err)
 	if x.dialect == wire.DialectOAuth {
 		f = fault.OnOAuth(f)
@@ -500,6 +501,33 @@ func (x *exchange) fail(err error) {
 	x.write()
 	x.detail()
 }
+
+// drainTime is how long a refusal waits for the rest of a body, so that its connection can go on.
+const drainTime = 250 * time.Millisecond
+
+// drain reads what is left of a body that nobody wants. net/http would do so before it lets a refusal
+// out, and wait for a slow client until the read timeout is over; here such a client is told at once,
+// and its connection ends.
+func (x *exchange) drain() {
+	r := x.r
+	if x.call.Body != nil || r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody || r.ProtoMajor != 1 || r.Header["Expect"] != nil {
+		return
+	}
+	c := http.NewResponseController(x.ResponseWriter)
+	if c.SetReadDeadline(time.Now().Add(drainTime)) != nil {
+		return
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxDrain))
+	if err == nil && n < maxDrain {
+		c.SetReadDeadline(time.Time{}) // net/http sets that of the next request
+		return
+	}
+	x.Header()["Connection"] = []string{"close"}
+	c.EnableFullDuplex()
+}
+
+// maxDrain is what net/http itself would read of it.
+const maxDrain = 256 << 10
 
 // statusGone is what the record says of a caller that left before the answer.
 const statusGone = 499

@@ -50,6 +50,4 @@ type Store interface {
 	SavedAnswer(ctx context.Context, a app.ID, scope, key string) (s Saved, ok bool, err error)
 	// SaveAnswer stores the answer; the row may exist already without one. Durable on return.
 	SaveAnswer(ctx context.Context, a app.ID, scope, key string, s Saved) error
-	// DropAnswer removes a row that has no Ref (a 5xx before anything was durable).
-	DropAnswer(ctx context.Context, a app.ID, scope, key string) error
 }

@@ -82,8 +82,8 @@ var errBusy = errors.New("too many writes wait")
 var errClosed = errors.New("the store is closed")
 
 // vital reports whether a mutation is tried although the disk is nearly full: what takes rights away
-// or ends work needs next to no space (reliability.md P4).
-func (k kind) vital() bool { return k == kindRevoke }
+// needs next to no space, and without units of the quota nobody could even read (reliability.md P4).
+func (k kind) vital() bool { return k == kindRevoke || k == kindQuota }
 
 // do hands a mutation to the committer and waits for its outcome. Until it is taken, the end of ctx
 // withdraws it; from then on it is answered soon, whatever ctx says, because the out members of arg

@@ -141,18 +141,13 @@ func (t *tx) save(batch []*mutation) error {
 		v = append(v, int64(s.app), s.scope, s.key, int64(s.v.Ref), s.v.Fingerprint[:], int64(s.v.Status), s.header, s.v.Body, ms(created))
 	}
 	t.vals = v
+	old := ms(t.now.Add(-keyLife)) // an answer whose time is over gives way, whether it has been pruned or not
 	_, err := t.exec(`WITH {r app int, scope text, key text, ref int, fingerprint blob, status int, header text, body blob, created int}
 		INSERT INTO idempotency (app, scope, key, ref, fingerprint, status, header, body, created)
 		SELECT app, scope, key, ref, fingerprint, status, header, body, created FROM r WHERE true
 		ON CONFLICT (app, scope, key) DO UPDATE SET status = excluded.status, header = excluded.header, body = excluded.body,
-			ref = CASE WHEN idempotency.ref = 0 THEN excluded.ref ELSE idempotency.ref END`, v)
+			ref = CASE WHEN idempotency.ref = 0 OR idempotency.created < ? THEN excluded.ref ELSE idempotency.ref END,
+			fingerprint = CASE WHEN idempotency.created < ? THEN excluded.fingerprint ELSE idempotency.fingerprint END,
+			created = CASE WHEN idempotency.created < ? THEN excluded.created ELSE idempotency.created END`, v, old, old, old)
 	return err
-}
-
-// DropAnswer removes a row that has no Ref.
-func (s *Store) DropAnswer(ctx context.Context, a app.ID, scope, key string) error {
-	return s.call(ctx, func(t *tx) error {
-		_, err := t.exec(`DELETE FROM idempotency WHERE app = ? AND scope = ? AND key = ? AND ref = 0`, nil, int64(a), scope, key)
-		return err
-	})
 }

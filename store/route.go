@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -15,14 +16,18 @@ var errNoKey = errors.New("the store was opened without a secret key, so it cann
 func (s *Store) Links(ctx context.Context) ([]route.Link, error) {
 	var out []route.Link
 	err := s.rows(ctx, `SELECT id, name, kind, network, host, port, system_id, password, system_type, bind, win, rate, tls, grp,
-		paused, managed, created FROM link ORDER BY id`, nil, nil, func(r *sql.Rows) error {
+		paused, managed, created, quirks FROM link ORDER BY id`, nil, nil, func(r *sql.Rows) error {
 		var l route.Link
 		var network string
 		var sealed []byte
 		var created int64
+		var quirks string
 		if err := r.Scan(&l.ID, &l.Name, &l.Kind, &network, &l.Host, &l.Port, &l.SystemID, &sealed, &l.SystemType, &l.Bind, &l.Window,
-			&l.Rate, &l.TLS, &l.Group, &l.Paused, &l.Managed, &created); err != nil {
+			&l.Rate, &l.TLS, &l.Group, &l.Paused, &l.Managed, &created, &quirks); err != nil {
 			return err
+		}
+		if err := json.Unmarshal([]byte(quirks), &l.Quirks); err != nil {
+			return fmt.Errorf("quirks of link %s: %w", l.Name, err)
 		}
 		l.Network, l.Created = route.Network(network), at(created)
 		if len(sealed) > 0 {
@@ -50,16 +55,20 @@ func (s *Store) PutLink(ctx context.Context, l route.Link) (int64, error) {
 		}
 		sealed = s.seal.Seal(nil, nil, []byte(l.Password), []byte(l.Name))
 	}
+	quirks, err := json.Marshal(l.Quirks)
+	if err != nil {
+		return 0, err
+	}
 	var n int64
-	err := s.call(ctx, func(t *tx) error {
+	err = s.call(ctx, func(t *tx) error {
 		err := t.query(`INSERT INTO link (name, kind, network, host, port, system_id, password, system_type, bind, win, rate, tls, grp,
-				paused, managed, created) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+				paused, managed, created, quirks) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, network = excluded.network, host = excluded.host, port = excluded.port,
 				system_id = excluded.system_id, password = excluded.password, system_type = excluded.system_type, bind = excluded.bind,
 				win = excluded.win, rate = excluded.rate, tls = excluded.tls, grp = excluded.grp, paused = excluded.paused,
-				managed = excluded.managed
+				managed = excluded.managed, quirks = excluded.quirks
 			RETURNING id`, nil, []any{l.Name, l.Kind, string(l.Network), l.Host, int64(l.Port), l.SystemID, sealed, l.SystemType, l.Bind,
-			int64(l.Window), l.Rate, flag(l.TLS), l.Group, flag(l.Paused), flag(l.Managed), ms(l.Created)},
+			int64(l.Window), l.Rate, flag(l.TLS), l.Group, flag(l.Paused), flag(l.Managed), ms(l.Created), string(quirks)},
 			func(r *sql.Rows) error { return r.Scan(&n) })
 		t.changed(ChangeLink, n)
 		return err

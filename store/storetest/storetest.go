@@ -974,7 +974,7 @@ func links(t *testing.T, cfg store.Config) {
 	ctx := t.Context()
 	s := Open(t, cfg)
 	l := route.Link{Name: "east", Kind: "smpp", Network: route.NetworkLive, Host: "smsc.example", Port: 2775, SystemID: "me", Password: "pa55word",
-		SystemType: "VMA", Bind: "transceiver", Window: 10, Rate: 12.5, TLS: true, Group: "g", Created: now()}
+		SystemType: "VMA", Bind: "transceiver", Window: 10, Rate: 12.5, TLS: true, Group: "g", Created: now(), Quirks: route.Quirks{IDs: "hex-dec", Refs8: true, Statuses: map[string]string{"0x0400": "TMP"}}}
 	l.ID = get[int64](t)(s.PutLink(ctx, l))
 	same(t, "links", get[[]route.Link](t)(s.Links(ctx)), []route.Link{l})
 	l.Paused, l.Password = true, "other"
@@ -1031,17 +1031,12 @@ func requests(t *testing.T, cfg store.Config) {
 		t.Fatal(ok, err)
 	}
 	same(t, "saved", got, v)
-	must(t, s.DropAnswer(ctx, 7, "POST /x", "k"))
-	if _, ok, err := s.SavedAnswer(ctx, 7, "POST /x", "k"); ok || err != nil {
-		t.Errorf("dropped: %v %v", ok, err)
-	}
 	acc := Message(s, 7, 1, "hi")
-	acc.Key = &sms.Idempotency{App: 7, Scope: "POST /x", Key: "k", Fingerprint: [32]byte{8}}
+	acc.Key = &sms.Idempotency{App: 7, Scope: "POST /x", Key: "k2", Fingerprint: [32]byte{8}}
 	must(t, s.Accept(ctx, acc))
-	must(t, s.DropAnswer(ctx, 7, "POST /x", "k"))
 	v.Fingerprint = [32]byte{8}
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "k", v))
-	if got, ok, err = s.SavedAnswer(ctx, 7, "POST /x", "k"); err != nil || !ok || got.Ref != acc.Rows[0].ID || got.Status != 201 {
+	must(t, s.SaveAnswer(ctx, 7, "POST /x", "k2", v))
+	if got, ok, err = s.SavedAnswer(ctx, 7, "POST /x", "k2"); err != nil || !ok || got.Ref != acc.Rows[0].ID || got.Status != 201 {
 		t.Errorf("answer to an accepted message: %+v %v %v", got, ok, err)
 	}
 	old := v
@@ -1053,6 +1048,14 @@ func requests(t *testing.T, cfg store.Config) {
 	acc = Message(s, 7, 1, "hi")
 	acc.Key = &sms.Idempotency{App: 7, Scope: "POST /x", Key: "old"}
 	must(t, s.Accept(ctx, acc)) // it may be used again
+	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old2", old))
+	again := gateway.Saved{Fingerprint: [32]byte{9}, Status: 400, Header: map[string]string{}, Body: []byte("no"), Created: now()}
+	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old2", again)) // its time is over: it gives way
+	got, ok, err = s.SavedAnswer(ctx, 7, "POST /x", "old2")
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	same(t, "saved over an old one", got, again)
 }
 
 func jobs(t *testing.T, cfg store.Config) {

@@ -66,7 +66,8 @@ CREATE TABLE link (
     grp         TEXT NOT NULL,
     paused      BIGINT NOT NULL,
     managed     BIGINT NOT NULL,
-    created     BIGINT NOT NULL
+    created     BIGINT NOT NULL,
+    quirks      TEXT NOT NULL DEFAULT '{}' -- JSON, see route.Quirks
 );
 
 CREATE TABLE rule (

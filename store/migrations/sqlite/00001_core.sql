@@ -66,7 +66,8 @@ CREATE TABLE link (
     grp         TEXT NOT NULL,
     paused      INTEGER NOT NULL,
     managed     INTEGER NOT NULL,
-    created     INTEGER NOT NULL
+    created     INTEGER NOT NULL,
+    quirks      TEXT NOT NULL DEFAULT '{}' -- JSON, see route.Quirks
 );
 
 CREATE TABLE rule (
