@@ -249,11 +249,11 @@ func (s *Store) openSQLite() error {
 	}
 	// journal_size_limit stays unset, so that the log is overwritten and not grown anew.
 	s.write, err = sql.Open("sqlite", dsn("busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(0)",
-		"wal_autocheckpoint(0)", "cache_size(-32768)", "temp_store(MEMORY)", "cell_size_check(1)"))
+		"wal_autocheckpoint(0)", "cache_size(-16384)", "temp_store(MEMORY)", "cell_size_check(1)"))
 	if err != nil {
 		return err
 	}
-	s.read, err = sql.Open("sqlite", dsn("busy_timeout(5000)", "query_only(1)", "cache_size(-8192)", "temp_store(MEMORY)"))
+	s.read, err = sql.Open("sqlite", dsn("busy_timeout(5000)", "query_only(1)", "cache_size(-4096)", "temp_store(MEMORY)"))
 	if err != nil {
 		return err
 	}
