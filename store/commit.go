@@ -149,7 +149,8 @@ type lazy struct {
 const (
 	maxRecords  = 8192
 	maxConfirms = 16384
-	lazyDelay   = 500 * time.Millisecond
+	lazyDelay   = 500 * time.Millisecond // before an idle committer writes them by themselves
+	lazyEvery   = 20 * time.Millisecond  // under load: so that their pages are not written anew with each commit
 )
 
 // later adds to the lazy writes under their lock; add reports false if there is no room.
@@ -224,13 +225,18 @@ func (s *Store) commits() {
 			// Those whom the last commit answered are about to come back: let them.
 			runtime.Gosched()
 		}
-		batch = c.gather(batch)
-		if lz := s.takeLazy(); lz != nil {
-			m := newMutation().(*mutation)
-			m.kind, m.arg = kindLazy, lz
-			batch = append(batch, m)
+		batch = c.company(c.gather(batch))
+		begun := time.Now()
+		if len(batch) == 0 || begun.Sub(c.lazied) >= lazyEvery {
+			if lz := s.takeLazy(); lz != nil {
+				m := newMutation().(*mutation)
+				m.kind, m.arg = kindLazy, lz
+				batch = append(batch, m)
+				c.lazied = begun
+			}
 		}
 		c.commit(batch)
+		c.answered, c.took = len(batch), time.Since(begun)
 		c.checkpoint(len(s.in) == 0)
 		if probe == nil && s.limp() {
 			probe = time.After(time.Second)
@@ -245,6 +251,40 @@ func (c *committer) gather(batch []*mutation) []*mutation {
 		case m := <-c.s.in:
 			batch = append(batch, m)
 		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+const (
+	crowd      = 4                      // fewer than this waiting are no load worth waiting for
+	maxCompany = 500 * time.Microsecond // never longer
+)
+
+// company waits, under load only, for those whom the last commit has answered and who are about to
+// come back. Without it two halves of the callers take turns, each waiting while the other's rows are
+// synced; together they need half the syncs. It ends when as many are there as were last seen, or after
+// half the time of a commit.
+func (c *committer) company(batch []*mutation) []*mutation {
+	want := min(c.answered+len(batch), maxBatch)
+	if len(batch) < crowd || c.answered < crowd || c.s.d.postgres {
+		return batch
+	}
+	limit := min(c.took/2, maxCompany)
+	if c.pause == nil {
+		c.pause = time.NewTimer(limit)
+	} else {
+		c.pause.Reset(limit)
+	}
+	defer c.pause.Stop()
+	for len(batch) < want {
+		select {
+		case m := <-c.s.in:
+			batch = c.gather(append(batch, m))
+		case <-c.pause.C:
+			return batch
+		case <-c.s.stop:
 			return batch
 		}
 	}
@@ -278,7 +318,12 @@ type committer struct {
 	groups  [kinds][]*mutation
 	vals    []any // scratch, passed from one transaction to the next
 	named   []driver.NamedValue
-	buf     []byte
+
+	answered int           // in the last commit
+	took     time.Duration // and how long it took
+	pause    *time.Timer   // of company
+	lazied   time.Time     // when lazy writes were last taken along
+	buf      []byte
 }
 
 // prepared is a statement ready on the connection, for each number of rows used.
