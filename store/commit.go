@@ -236,7 +236,7 @@ func (s *Store) commits() {
 			}
 		}
 		c.commit(batch)
-		c.answered, c.took = len(batch), time.Since(begun)
+		c.answered, c.took = awaited(batch), time.Since(begun)
 		c.checkpoint(len(s.in) == 0)
 		if probe == nil && s.limp() {
 			probe = time.After(time.Second)
@@ -257,31 +257,48 @@ func (c *committer) gather(batch []*mutation) []*mutation {
 	return batch
 }
 
+// awaited reports whether a caller waits for the mutation, and will be back with the next one. Others
+// record what has happened on a wire, and come when the wire pleases.
+func (k kind) awaited() bool { return k == kindAccept || k == kindTokens }
+
+// awaited counts such mutations.
+func awaited(ms []*mutation) (n int) {
+	for _, m := range ms {
+		if m.kind.awaited() {
+			n++
+		}
+	}
+	return n
+}
+
 const (
-	crowd      = 4                      // fewer than this waiting are no load worth waiting for
-	maxCompany = 500 * time.Microsecond // never longer
+	crowd      = 3                      // fewer callers than this are no load worth waiting for
+	maxCompany = 800 * time.Microsecond // never longer
 )
 
-// company waits, under load only, for those whom the last commit has answered and who are about to
-// come back. Without it two halves of the callers take turns, each waiting while the other's rows are
-// synced; together they need half the syncs. It ends when as many are there as were last seen, or after
-// half the time of a commit.
+// company waits, under load only, for the callers whom the last commit has answered and who are about
+// to come back. Without it two halves of them take turns, each waiting while the other's rows are
+// synced; together they need half the syncs. It ends when as many are there as were last seen, or when
+// it has lasted as long as a commit.
 func (c *committer) company(batch []*mutation) []*mutation {
-	want := min(c.answered+len(batch), maxBatch)
-	if len(batch) < crowd || c.answered < crowd || c.s.d.postgres {
+	here := awaited(batch)
+	want := min(c.answered+here, maxBatch)
+	if here < crowd || c.answered < crowd || c.s.d.postgres {
 		return batch
 	}
-	limit := min(c.took/2, maxCompany)
+	limit := min(c.took, maxCompany)
 	if c.pause == nil {
 		c.pause = time.NewTimer(limit)
 	} else {
 		c.pause.Reset(limit)
 	}
 	defer c.pause.Stop()
-	for len(batch) < want {
+	for here < want && len(batch) < maxBatch {
 		select {
 		case m := <-c.s.in:
+			n := len(batch)
 			batch = c.gather(append(batch, m))
+			here += awaited(batch[n:])
 		case <-c.pause.C:
 			return batch
 		case <-c.s.stop:
@@ -319,7 +336,7 @@ type committer struct {
 	vals    []any // scratch, passed from one transaction to the next
 	named   []driver.NamedValue
 
-	answered int           // in the last commit
+	answered int           // callers, by the last commit
 	took     time.Duration // and how long it took
 	pause    *time.Timer   // of company
 	lazied   time.Time     // when lazy writes were last taken along
