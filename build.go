@@ -154,6 +154,9 @@ func (p *Platform) buildHTTP(reg *prometheus.Registry, tokens *oauth.Service, to
 		return err
 	}
 	p.api = g.Server()
+	if cfg.API.TLSCert == "" {
+		p.apiL = g.Listener(p.apiL)
+	}
 	if p.virtual != nil {
 		p.api.Handler = p.virtual.Faults.Wrap(p.api.Handler, answerFault)
 	}

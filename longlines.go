@@ -115,9 +115,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (p *Platform, err er
 	if cfg.TestClockOffset != 0 {
 		p.now = func() time.Time { return time.Now().Add(cfg.TestClockOffset) }
 	}
+	opened := p
 	defer func() {
 		if err != nil {
-			p.close()
+			opened.close()
 		}
 	}()
 	reg := prometheus.NewRegistry()
@@ -446,6 +447,9 @@ func (p *Platform) gauges(reg *prometheus.Registry) {
 			}
 			return 1
 		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "longlines_store_commits_total", Help: "Commits made durable; each is one sync."}, func() float64 { return float64(p.store.Stats().Commits) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "longlines_store_mutations_total", Help: "Writes that shared those commits."}, func() float64 { return float64(p.store.Stats().Mutations) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "longlines_store_refused_total", Help: "Writes refused because too many waited."}, func() float64 { return float64(p.store.Stats().Refused) }),
 		&queueGauges{p, prometheus.NewDesc("longlines_message_queue_depth", "Texts that wait for a link, in memory and on disk.", []string{"link"}, nil),
 			prometheus.NewDesc("longlines_message_oldest_age_seconds", "Since the oldest of them on disk fell due.", []string{"link"}, nil),
 			prometheus.NewDesc("longlines_callback_queue_depth", "Posts that wait.", nil, nil)},

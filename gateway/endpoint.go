@@ -73,8 +73,9 @@ type Reply struct {
 	Header http.Header
 	Body   any // a struct with json and xml tags; nil: none
 
-	// After, if set, is called once when the reply has been handed to the connection: written is true
-	// if every byte was written and flushed without an error. It is also called, with false, when the
+	// After, if set, is called once when it is known what became of the reply: written is true if every
+	// byte was written and flushed without an error, and the connection was not reset within a second
+	// after that (which cannot be seen on a listener with TLS). It is also called, with false, when the
 	// reply could not be rendered. The inbox poll ends its lease here
 	// (docs/reference/reliability.md §3.7 Inbox poll).
 	After func(written bool)

@@ -450,7 +450,11 @@ func (x *exchange) succeed(reply Reply) {
 		if !x.failed {
 			x.failed = http.NewResponseController(x.ResponseWriter).Flush() != nil
 		}
-		reply.After(!x.failed)
+		if x.failed || x.peer == nil || x.peer.conn == nil {
+			reply.After(!x.failed)
+		} else {
+			x.peer.conn.received(reply.After)
+		}
 	}
 	x.detail()
 	x.out.body = nil // it goes back to the pool

@@ -89,7 +89,8 @@ func (g *Gateway) tooLarge(r *http.Request) bool {
 // peer is the other end of a connection.
 type peer struct {
 	loopback bool
-	excess   bool // one connection too many: it is told so and closed
+	excess   bool  // one connection too many: it is told so and closed
+	conn     *conn // nil: not of our Listener
 }
 
 type peerKey struct{}
@@ -104,6 +105,7 @@ func (c *conns) opened(g *Gateway) func(context.Context, net.Conn) context.Conte
 	return func(ctx context.Context, nc net.Conn) context.Context {
 		a := addressOf(nc)
 		p := &peer{loopback: a.IsLoopback()}
+		p.conn, _ = nc.(*conn)
 		c.mu.Lock()
 		if c.of == nil {
 			c.of = map[netip.Addr]int{}

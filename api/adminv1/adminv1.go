@@ -188,8 +188,8 @@ func refuse(err error) huma.StatusError {
 // none is the input or output of an operation that has none.
 type none struct{}
 
-// page asks for a part of a list.
-type page struct {
+// Page asks for a part of a list.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most."`
 	Before string `query:"before" doc:"Only older ones: next of the page before."`
 }
@@ -203,7 +203,7 @@ const (
 
 // scan reads rows newest first, those that fit, until the page is full, and gives the row before which
 // the next page begins: 0 if there is none.
-func scan[T any](p page, read func(before id.Number, n int) ([]T, error), row func(T) id.Number, fits func(T) bool) (found []T, next id.Number, err error) {
+func scan[T any](p Page, read func(before id.Number, n int) ([]T, error), row func(T) id.Number, fits func(T) bool) (found []T, next id.Number, err error) {
 	before, err := rowOf(p.Before)
 	if err != nil {
 		return nil, 0, err

@@ -58,7 +58,7 @@ type (
 		}
 	}
 	messageQuery struct {
-		page
+		Page
 		App   string `query:"app" doc:"Only texts of this app."`
 		State string `query:"state" doc:"Only texts in this state: accepted, sent, delivered, failed …"`
 		To    string `query:"to" doc:"Only texts to this number."`
@@ -109,7 +109,7 @@ func (x *api) messages(h operations) {
 				return nil, huma.Error422UnprocessableEntity("to: not a number such as +14255550100")
 			}
 		}
-		rows, next, err := scan(in.page, func(before id.Number, n int) ([]sms.MT, error) { return x.Store.MTs(ctx, before, n) },
+		rows, next, err := scan(in.Page, func(before id.Number, n int) ([]sms.MT, error) { return x.Store.MTs(ctx, before, n) },
 			func(m sms.MT) id.Number { return m.ID },
 			func(m sms.MT) bool {
 				return (of == 0 || m.App == of) && (in.State == "" || m.State.String() == in.State) && (to == "" || m.To == to) &&
@@ -200,7 +200,17 @@ func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
 				segment = fmt.Sprintf("segment %d of %d, ", p.Part+1, p.Parts)
 			}
 			step(p.Sent, "submitted", "%sto %s over %s, which calls it %q", segment, to, p.Link, p.Raw)
-			step(p.Done, "receipt", "%s%s %s err %s", segment, to, p.Word, p.Code)
+			if !p.Done.IsZero() {
+				// The centre's clock is its own and tells minutes; what is shown is not before the submit.
+				at := p.Done
+				if at.Before(p.Sent) {
+					at = p.Sent
+					if m.Final.After(at) {
+						at = m.Final
+					}
+				}
+				step(at, "receipt", "%s%s %s err %s, at %s by the centre's clock", segment, to, p.Word, p.Code, p.Done.UTC().Format(time.RFC3339))
+			}
 		}
 		if m.State.Final() {
 			step(m.Final, m.State.String(), "%s %s", to, m.Code)
@@ -281,7 +291,7 @@ type Request struct {
 
 type (
 	requestQuery struct {
-		page
+		Page
 		App  string `query:"app" doc:"Only calls of this app."`
 		Code string `query:"code" doc:"Only calls answered with this code, as POL0001."`
 	}
@@ -308,7 +318,7 @@ func (x *api) requests(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		rows, next, err := scan(in.page, func(before id.Number, n int) ([]gateway.Record, error) { return x.Store.Requests(ctx, before, n) },
+		rows, next, err := scan(in.Page, func(before id.Number, n int) ([]gateway.Record, error) { return x.Store.Requests(ctx, before, n) },
 			func(r gateway.Record) id.Number { return r.ID },
 			func(r gateway.Record) bool {
 				return (of == 0 || r.App == of) && (in.Code == "" || strings.EqualFold(r.Code, in.Code))

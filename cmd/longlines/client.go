@@ -42,8 +42,15 @@ const runFile = "run.json"
 
 // connect finds the platform: by the flags or their environment, else by the data directory.
 func (s server) connect(e *env) (*client, error) {
+	// A data directory that was named goes before a server that only the environment names.
+	if s.Data != defaultData && s.Data != e.getenv("LONGLINES_DATA") && s.Admin == e.getenv("LONGLINES_ADMIN") {
+		s.Admin = ""
+		if s.Token == e.getenv("LONGLINES_ADMIN_TOKEN") {
+			s.Token = ""
+		}
+	}
 	c := &client{e: e, admin: strings.TrimRight(s.Admin, "/"), token: s.Token}
-	if c.token == "" {
+	if c.token == "" && c.admin != "" {
 		if path := e.getenv("LONGLINES_ADMIN_TOKEN_FILE"); path != "" {
 			b, err := os.ReadFile(path)
 			if err != nil {

@@ -18,6 +18,9 @@ type phoneListCmd struct {
 	output
 }
 
+// shownPhones is how many phones people are shown: a load makes a thousand.
+const shownPhones = 25
+
 func (cmd *phoneListCmd) Run(e *env) error {
 	type list struct {
 		Phones []struct {
@@ -28,10 +31,13 @@ func (cmd *phoneListCmd) Run(e *env) error {
 	}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/sandbox/v1/phones"}, func(l list) {
 		var rows [][]string
-		for _, p := range l.Phones {
+		for _, p := range l.Phones[:min(len(l.Phones), shownPhones)] {
 			rows = append(rows, []string{p.Number, fmt.Sprint(p.Messages), p.Habit})
 		}
 		e.table("NUMBER TEXTS HABIT", rows...)
+		if n := len(l.Phones) - shownPhones; n > 0 {
+			fmt.Fprintf(e.err, "and %d more that texts were sent to; --output json lists them\n", n)
+		}
 	})
 	return err
 }

@@ -131,6 +131,9 @@ func findConfig(vars []string) string {
 	return ""
 }
 
+// defaultData is where client commands look for a server if nobody says otherwise.
+const defaultData = "longlines-data"
+
 // banner is what a newcomer sees first.
 func banner(w io.Writer, info longlines.Info, cfg longlines.Config, path string) {
 	line := func(name, format string, args ...any) {
@@ -172,12 +175,16 @@ func banner(w io.Writer, info longlines.Info, cfg longlines.Config, path string)
       -d client_id=%[2]s -d client_secret=%[3]s | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl -s %[1]s/sms/v3/messaging/outbox -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
       -d '{"outboundSMSRequest":{"address":"tel:%[4]s","message":"hello","notifyDeliveryStatus":false}}'
-  longlines phone inbox %[4]s
-
-  Ctrl-C stops.
-
 `, info.API, a.Key, a.Secret, info.Phones[0])
+		switch {
+		case cfg.Ephemeral: // there is no data directory by which a command would find this server
+		case cfg.Data == defaultData:
+			fmt.Fprintf(w, "  longlines phone inbox %s\n", info.Phones[0])
+		default:
+			fmt.Fprintf(w, "  longlines phone inbox %s --data %s\n", info.Phones[0], cfg.Data)
+		}
 	}
+	fmt.Fprint(w, "\n  Ctrl-C stops.\n\n")
 }
 
 // newLogger logs to standard error.

@@ -1,0 +1,129 @@
+package drill
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// fill writes until there is no space left, and returns the file.
+func fill(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "filler")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, size := range []int{64 << 10, 4 << 10, 1 << 10} {
+		b := make([]byte, size)
+		for {
+			if _, err := f.Write(b); err != nil {
+				if !errors.Is(err, syscall.ENOSPC) {
+					t.Fatal(err)
+				}
+				break
+			}
+		}
+	}
+	return path
+}
+
+// A full disk is a refusal and not a loss (docs/reference/reliability.md P4).
+func TestAFullDiskIsRefusalAndNotLoss(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
+		t.Skipf("a small file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	data := filepath.Join(dir, "data")
+	w := run(t, "--data", data, "--smsc-listen", "127.0.0.1:0")
+	token := w.app("pizza", map[string]any{"short_codes": []string{"74992"}})
+	doomed := w.token("pizza")
+	var accepted []string
+	for range 20 {
+		accepted = append(accepted, messageID(t, w.send(token, "+14255550100", "before")))
+	}
+	filler := fill(t, dir)
+	var refusal answer
+	await(t, "a send is refused", func() bool {
+		a := w.send(token, "+14255550100", "into a full disk")
+		if a.status == http.StatusCreated {
+			accepted = append(accepted, messageID(t, a)) // into space that the log had already
+			return false
+		}
+		refusal = a
+		return true
+	})
+	check := func(a answer, accept string) {
+		t.Helper()
+		if why := ours(a, outbox, accept); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "SVC0001") || a.header.Get("Retry-After") == "" || why != "" {
+			t.Errorf("a refusal for a full disk: %s %d %v %s", why, a.status, a.header, a.body)
+		}
+	}
+	check(refusal, "")
+	for range 20 {
+		check(w.send(token, "+14255550100", "x"), "")
+		check(w.send(token, "+14255550100", "x", "Accept", "application/xml"), "xml")
+		check(w.send(token, "+14255550100", "x", "Idempotency-Key", "disk"), "")
+	}
+	if a := w.do(http.MethodGet, w.info.Admin+"/readyz", ""); a.status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d %s", a.status, a.body)
+	}
+	if a := w.do(http.MethodGet, w.info.Admin+"/livez", ""); a.status != http.StatusOK {
+		t.Errorf("/livez: %d %s", a.status, a.body)
+	}
+	if a := w.do(http.MethodGet, w.info.API+outbox+"/"+accepted[0], "", "Authorization", "Bearer "+token); a.status != http.StatusOK {
+		t.Errorf("a read: %d %s", a.status, a.body)
+	}
+	revoked := w.do(http.MethodPost, w.info.API+"/oauth/v4/revoke", url.Values{"client_id": {"pizza-key"}, "client_secret": {"pizza-secret-0123456789"},
+		"token": {doomed}, "token_type_hint": {"access_token"}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	if revoked.status != http.StatusOK {
+		t.Errorf("a revoke: %d %s", revoked.status, revoked.body)
+	}
+	if a := w.do(http.MethodGet, w.info.API+outbox+"/"+accepted[0], "", "Authorization", "Bearer "+doomed); a.status != http.StatusUnauthorized {
+		t.Errorf("the revoked token: %d %s", a.status, a.body)
+	}
+
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	await(t, "sends are accepted again", func() bool {
+		a := w.send(token, "+14255550100", "after")
+		if a.status == http.StatusCreated {
+			accepted = append(accepted, messageID(t, a))
+			return true
+		}
+		check(a, "")
+		return false
+	})
+	if took := time.Since(begin); took > 5*time.Second { // the promise itself, P4
+		t.Errorf("accepted again only after %s", took)
+	}
+	await(t, "it is ready", func() bool { return w.do(http.MethodGet, w.info.Admin+"/readyz", "").status == http.StatusOK })
+	w.kill()
+	w = run(t, "--data", data, "--smsc-listen", "127.0.0.1:0")
+	for _, id := range accepted {
+		await(t, id+" is delivered", func() bool { return w.status(token, id) == "DeliveredToTerminal" })
+	}
+	if a := w.do(http.MethodGet, w.info.API+outbox+"/"+accepted[0], "", "Authorization", "Bearer "+doomed); a.status != http.StatusUnauthorized {
+		t.Errorf("the token that was revoked on a full disk: %d %s", a.status, a.body)
+	}
+}
+
+func jsonOf(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}
