@@ -35,15 +35,15 @@ type State struct {
 	Phase    string    `json:"phase"`
 	Since    time.Time `json:"since"` // of Up, or its absence
 	Binds    []Bind    `json:"binds"`
-	Window   int       `json:"window"`    // as it stands: smaller than configured while answers are late
-	InUse    int       `json:"in_use"`    // places of the window taken
-	Waiting  int       `json:"waiting"`   // submits that wait for a place, for the rate or for a throttled centre
-	Rate     float64   `json:"rate"`      // submits a second allowed now; 0: no limit
-	Next     time.Time `json:"next"`      // the next attempt to bind, if one is waited for
-	Error    string    `json:"error"`     // why the link last went down, or could not come up
-	ErrorAt  time.Time `json:"error_at"`  //
-	Alarm    string    `json:"alarm"`     // what an operator must look at: a wrong password, unmapped statuses
-	Throttle time.Time `json:"throttled"` // the centre asked for less: nothing is submitted until then
+	Window   int       `json:"window"`             // as it stands: smaller than configured while answers are late
+	InUse    int       `json:"in_use"`             // places of the window taken
+	Waiting  int       `json:"waiting"`            // submits that wait for a place, for the rate or for a throttled centre
+	Rate     float64   `json:"rate"`               // submits a second allowed now; 0: no limit
+	Next     time.Time `json:"next,omitzero"`      // the next attempt to bind, if one is waited for
+	Error    string    `json:"error"`              // why the link last went down, or could not come up
+	ErrorAt  time.Time `json:"error_at,omitzero"`  //
+	Alarm    string    `json:"alarm"`              // what an operator must look at: a wrong password, unmapped statuses
+	Throttle time.Time `json:"throttled,omitzero"` // the centre asked for less: nothing is submitted until then
 	Counters Counters  `json:"counters"`
 }
 

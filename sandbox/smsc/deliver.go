@@ -90,7 +90,7 @@ func (c *SMSC) bound(s *smpp.Session) {
 		c.general++
 	}
 	c.mu.Unlock()
-	c.log.Info("smsc: bound", "peer", s.RemoteAddr(), "kind", s.Bind().Kind.String())
+	c.log.Debug("virtual smsc: bound", "peer", s.RemoteAddr().String(), "kind", s.Bind().Kind.String())
 	c.binding.Go(func() {
 		defer stop()
 		if !receives {
@@ -152,7 +152,7 @@ func (c *SMSC) unbound(b *bind, back []*item) {
 	}
 	c.trim()
 	c.mu.Unlock()
-	c.log.Info("smsc: unbound", "peer", b.session.RemoteAddr(), "err", b.session.Err())
+	c.log.Debug("virtual smsc: unbound", "peer", b.session.RemoteAddr().String(), "err", b.session.Err())
 	c.release() // whoever waits for receipts to go down must not wait for nobody
 }
 

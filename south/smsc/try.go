@@ -59,7 +59,7 @@ func Try(ctx context.Context, l route.Link, roots *tls.Config, timeout time.Dura
 			var status smpp.Status
 			if errors.As(err, &status) {
 				x.Status = fmt.Sprintf("0x%08X %s", uint32(status), status.String())
-				x.Hint = hint(status)
+				x.Detail, x.Hint = "refused: "+status.Meaning(), hint(status)
 			}
 			return append(out, x)
 		}

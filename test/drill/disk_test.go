@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// fill writes until there is no space left, and returns the file.
-func fill(t *testing.T, dir string) string {
+// fill writes until there is no space left but keep, and returns the file.
+func fill(t *testing.T, dir string, keep uint64) string {
 	t.Helper()
 	path := filepath.Join(dir, "filler")
-	f, err := os.Create(path)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,6 +25,13 @@ func fill(t *testing.T, dir string) string {
 	for _, size := range []int{64 << 10, 4 << 10, 1 << 10} {
 		b := make([]byte, size)
 		for {
+			var fs syscall.Statfs_t
+			if err := syscall.Statfs(dir, &fs); err != nil {
+				t.Fatal(err)
+			}
+			if keep > 0 && fs.Bavail*uint64(fs.Bsize) < keep+uint64(size) {
+				break
+			}
 			if _, err := f.Write(b); err != nil {
 				if !errors.Is(err, syscall.ENOSPC) {
 					t.Fatal(err)
@@ -50,12 +57,12 @@ func TestAFullDiskIsRefusalAndNotLoss(t *testing.T) {
 	data := filepath.Join(dir, "data")
 	w := run(t, "--data", data, "--smsc-listen", "127.0.0.1:0")
 	token := w.app("pizza", map[string]any{"short_codes": []string{"74992"}})
-	doomed := w.token("pizza")
+	doomed, spare := w.token("pizza"), w.token("pizza")
 	var accepted []string
 	for range 20 {
 		accepted = append(accepted, messageID(t, w.send(token, "+14255550100", "before")))
 	}
-	filler := fill(t, dir)
+	filler := fill(t, dir, 512<<10) // half of what the platform keeps for what must go on
 	var refusal answer
 	await(t, "a send is refused", func() bool {
 		a := w.send(token, "+14255550100", "into a full disk")
@@ -94,6 +101,18 @@ func TestAFullDiskIsRefusalAndNotLoss(t *testing.T) {
 	}
 	if a := w.do(http.MethodGet, w.info.API+outbox+"/"+accepted[0], "", "Authorization", "Bearer "+doomed); a.status != http.StatusUnauthorized {
 		t.Errorf("the revoked token: %d %s", a.status, a.body)
+	}
+	// To the last octet, which only somebody else can have done: a revoke may be refused then, but says so.
+	fill(t, dir, 0)
+	last := w.do(http.MethodPost, w.info.API+"/oauth/v4/revoke", url.Values{"client_id": {"pizza-key"}, "client_secret": {"pizza-secret-0123456789"},
+		"token": {spare}, "token_type_hint": {"access_token"}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	if last.status != http.StatusOK && (last.status != http.StatusServiceUnavailable || last.header.Get("Retry-After") == "") || ours(last, "/oauth/", "") != "" {
+		t.Errorf("a revoke on a disk without an octet left: %d %s", last.status, last.body)
+	}
+	check(w.send(token, "+14255550100", "x"), "")
+	a := w.do(http.MethodGet, w.info.API+outbox+"/"+accepted[0], "", "Authorization", "Bearer "+spare)
+	if (a.status == http.StatusUnauthorized) != (last.status == http.StatusOK) {
+		t.Errorf("a revoke answered %d, and then the token is answered %d", last.status, a.status)
 	}
 
 	if err := os.Remove(filler); err != nil {
