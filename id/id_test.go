@@ -72,6 +72,11 @@ func TestARequestNameIsAULIDAndLeadsBackToItsNumber(t *testing.T) {
 		if got, err := ParseRequest(name); err != nil || got != n {
 			t.Fatalf("%s: %d, %v, want %d", name, got, err, n)
 		}
+		slip := []byte(name)
+		slip[len(slip)-1] ^= 1
+		if _, err := ParseRequest(string(slip)); err == nil {
+			t.Fatalf("%s was taken for %s", slip, name)
+		}
 	}
 }
 

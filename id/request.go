@@ -7,13 +7,13 @@ const RequestPrefix = "req_"
 
 // Request names an HTTP request: "req_" and a ULID, whose first 48 bits are the milliseconds since
 // 1970 as everywhere, and whose rest holds the remaining bits of the Number, so that the record is
-// found without an index. A request's name is a reference for support, not a capability: whoever
-// reads a record must hold the admin token.
+// found without an index, and a check, so that a slip of the pen is noticed. A request's name is a
+// reference for support, not a capability: whoever reads a record must hold the admin token.
 func Request(n Number) string {
 	var b [16]byte
 	ms := uint64(n.Time().UnixMilli())
 	binary.BigEndian.PutUint64(b[:8], ms<<16|uint64(n>>counterBits&(1<<nodeBits-1)))
-	binary.BigEndian.PutUint16(b[8:], uint16(n&(1<<counterBits-1)))
+	binary.BigEndian.PutUint64(b[8:], uint64(n&(1<<counterBits-1))<<48|mix(n)>>16)
 	var out [len(RequestPrefix) + 26]byte
 	copy(out[:], RequestPrefix)
 	encodeULID(out[len(RequestPrefix):], b)
@@ -35,7 +35,18 @@ func ParseRequest(s string) (Number, error) {
 		return 0, ErrMalformed
 	}
 	n := ms<<(nodeBits+counterBits) | int64(head&(1<<nodeBits-1))<<counterBits | int64(binary.BigEndian.Uint16(b[8:10]))
+	if binary.BigEndian.Uint64(b[8:])&(1<<48-1) != mix(Number(n))>>16 {
+		return 0, ErrMalformed
+	}
 	return Number(n), nil
+}
+
+// mix spreads a number's bits (the finalizer of splitmix64).
+func mix(n Number) uint64 {
+	x := uint64(n) + 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 // encodeULID writes 128 bits as 26 digits, the first of which carries 3 bits.
