@@ -235,8 +235,9 @@ func (s *Store) commits() {
 				c.lazied = begun
 			}
 		}
+		c.answered = awaited(batch) // counted before the answers, after which they are no longer ours
 		c.commit(batch)
-		c.answered, c.took = awaited(batch), time.Since(begun)
+		c.took = time.Since(begun)
 		c.checkpoint(len(s.in) == 0)
 		if probe == nil && s.limp() {
 			probe = time.After(time.Second)

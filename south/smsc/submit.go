@@ -250,7 +250,14 @@ func (s *SMSC) judge(m message.SMS, x *segment, resp smpp.Response, err error, t
 	var status smpp.Status
 	var nack *smpp.NackError
 	var unread *smpp.DecodeError
+	// Whether there was an answer comes first: the end of a session carries its cause along, and that may
+	// be a PDU that could not be read, or a status, which say nothing about this segment.
 	switch {
+	case errors.Is(err, smpp.ErrNotSent):
+		x.over, x.no = true, s.unstarted(err)
+	case errors.Is(err, smpp.ErrUnknown):
+		s.count.unknown.Add(1)
+		x.over, x.no = true, &message.Refusal{Class: message.ClassUnknown, Name: "no answer", Cause: err}
 	case errors.As(err, &unread) && resp.Header.Status == smpp.StatusROK:
 		s.took(x, resp, took)
 	case errors.As(err, &status):
@@ -264,8 +271,6 @@ func (s *SMSC) judge(m message.SMS, x *segment, resp smpp.Response, err error, t
 		}
 		x.no.Name = "generic_nack " + x.no.Name
 		s.misframed(x, nack.Status)
-	case errors.Is(err, smpp.ErrNotSent):
-		x.over, x.no = true, s.unstarted(err)
 	default:
 		s.count.unknown.Add(1)
 		x.over, x.no = true, &message.Refusal{Class: message.ClassUnknown, Name: "no answer", Cause: err}
