@@ -79,7 +79,7 @@ type Config struct {
 	InboxLease time.Duration // until texts whose reply was not written come back; default 60 s
 	Content    time.Duration // retention of texts; default 30 days
 	Meta       time.Duration // retention of rows without their text; default 13 months
-	Recent     int           // segments remembered for their receipts; default 32,768
+	Recent     int           // segments remembered for their receipts; default 16,384
 
 	// Stranded lists the lanes with texts whose link no longer exists: they are taken from there and
 	// find another link. Default: such texts wait until they expire.
@@ -159,7 +159,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	cfg.InboxBatch = min(cfg.InboxBatch, 100)
 	if cfg.Recent <= 0 {
-		cfg.Recent = 32 << 10
+		cfg.Recent = 16 << 10
 	}
 	s := &Service{cfg: cfg, recent: newRecent(cfg.Recent), learned: learned{groups: map[string]*spelled{}}}
 	if err := s.ReloadOptOuts(ctx); err != nil {
