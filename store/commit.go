@@ -273,7 +273,7 @@ func awaited(ms []*mutation) (n int) {
 }
 
 const (
-	crowd      = 3                      // fewer callers than this are no load worth waiting for
+	crowd      = 12                     // fewer callers than this come back faster than it would pay to wait
 	maxCompany = 800 * time.Microsecond // never longer
 )
 
