@@ -26,10 +26,9 @@ type provocation struct {
 
 // provoker is what provocations need ready.
 type provoker struct {
-	token    string // of the pizza app, scope SMS
-	noScope  string // of the pizza app, scope MMS
-	revoked  string
-	listener string
+	token   string // of the pizza app, scope SMS
+	noScope string // of the pizza app, scope MMS
+	revoked string
 }
 
 const outbox = "/sms/v3/messaging/outbox"

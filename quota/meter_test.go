@@ -30,7 +30,6 @@ func newClock(t time.Time) *clock {
 }
 func (c *clock) now() time.Time      { return time.Unix(0, c.at.Load()).UTC() }
 func (c *clock) add(d time.Duration) { c.at.Add(int64(d)) }
-func (c *clock) set(t time.Time)     { c.at.Store(t.UnixNano()) }
 
 var (
 	noon = time.Date(2026, 3, 1, 12, 0, 5, 0, time.UTC)

@@ -314,13 +314,6 @@ func taken(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "23505"
 }
 
-// fromEngine reports whether the error came from the engine rather than from a rule of this package.
-func fromEngine(err error) bool {
-	var lite *sqlite.Error
-	var pg *pgconn.PgError
-	return errors.As(err, &lite) || errors.As(err, &pg)
-}
-
 // chunk is how many of n rows go into the next statement on SQLite: any small number, and few large
 // ones, so that the statements kept prepared are few.
 func chunk(n int) int {

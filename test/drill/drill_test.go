@@ -372,7 +372,6 @@ func ours(a answer, path, accept string) string {
 		}
 		return ""
 	}
-	type exception struct{ MessageID string }
 	if strings.Contains(accept, "xml") {
 		var e struct {
 			XMLName xml.Name `xml:"RequestError"`

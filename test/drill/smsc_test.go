@@ -274,7 +274,7 @@ func TestACentreThatVanishesInMidWindowLosesNothing(t *testing.T) {
 	if err := w.stop(); err != nil {
 		t.Fatal(err)
 	}
-	w = start(t, map[string]any{"data": dir, "test_clock_offset": later})
+	start(t, map[string]any{"data": dir, "test_clock_offset": later})
 	missing := func() (n int) {
 		for i := range texts {
 			if seen, _ := c.count(fmt.Sprintf("text %d", i)); seen == 0 {
@@ -346,7 +346,7 @@ func TestAMuteCentreGetsEachTextOnceMoreAfterTheNextBind(t *testing.T) {
 		t.Errorf("%d more texts than the window were sent", n)
 	}
 	close(polite)
-	w = start(t, map[string]any{"data": dir, "test_clock_offset": later})
+	start(t, map[string]any{"data": dir, "test_clock_offset": later})
 	await(t, "every text is taken", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -569,7 +569,7 @@ func TestALinkSurvivesWhateverItsCentreSends(t *testing.T) {
 	if err := w.stop(); err != nil {
 		t.Fatal(err)
 	}
-	w = start(t, map[string]any{"data": dir, "test_clock_offset": later})
+	start(t, map[string]any{"data": dir, "test_clock_offset": later})
 	for i, a := range attacks {
 		await(t, a.name+": the text is taken at last", func() bool { seen, _ := centres[i].count(a.name); return seen > 0 })
 	}
