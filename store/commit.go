@@ -406,6 +406,10 @@ func (c *committer) part(batch []*mutation) {
 		return
 	case troubleFull:
 		c.s.setTrouble(&c.s.full, fmt.Errorf("no space: %w", err))
+		if revocations := c.lastResort(batch, err); len(revocations) > 0 {
+			c.part(revocations)
+			return
+		}
 	case troubleLost:
 		c.drop()
 		c.s.setTrouble(&c.s.lost, fmt.Errorf("no connection to the database: %w", err))
@@ -415,6 +419,26 @@ func (c *committer) part(batch []*mutation) {
 	for _, m := range batch {
 		answer(m, fault.Unavailable.Because(err))
 	}
+}
+
+// lastResort gives up the ballast for the revocations of a batch that found no space, and answers the
+// others. None are returned if there are none, or no ballast.
+func (c *committer) lastResort(batch []*mutation, why error) []*mutation {
+	var revocations []*mutation
+	for _, m := range batch {
+		if m.kind == kindRevoke {
+			revocations = append(revocations, m)
+		}
+	}
+	if len(revocations) == 0 || !c.s.dropBallast() {
+		return nil
+	}
+	for _, m := range batch {
+		if m.kind != kindRevoke {
+			answer(m, fault.Unavailable.Because(why))
+		}
+	}
+	return revocations
 }
 
 func answer(m *mutation, err error) {
@@ -552,6 +576,7 @@ func (c *committer) probe() {
 	switch err := c.run([]*mutation{m}); c.s.d.trouble(err, c.s.noSpace) {
 	case troubleNone:
 		c.s.setTrouble(&c.s.full, nil)
+		c.s.fillBallast()
 	case troubleLost:
 		c.drop()
 	case troubleFatal:

@@ -136,6 +136,7 @@ type Store struct {
 	beaten             atomic.Int64 // PostgreSQL: when the last beat succeeded, nanoseconds of monotonic time since start
 	start              time.Time
 
+	ballast  atomic.Bool // the file is there
 	watch    watchers
 	orphaned atomic.Bool  // receipts without a segment may be there
 	low      atomic.Int64 // no recipient below is without a final state
@@ -176,6 +177,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.release()
 		return nil, err
 	}
+	s.fillBallast()
 	go s.commits()
 	s.helpers.Go(s.keep)
 	if s.d.postgres {
@@ -464,7 +466,7 @@ func (s *Store) reserve() error {
 		return nil
 	}
 	free, err := freeSpace(s.dir)
-	if err == nil && free < minFree {
+	if err == nil && free < s.needFree() {
 		err = fmt.Errorf("no space: %d bytes are free in %s", free, s.dir)
 		s.setTrouble(&s.full, err)
 		return err
@@ -478,7 +480,7 @@ func (s *Store) noSpace() bool {
 		return false
 	}
 	free, err := freeSpace(s.dir)
-	return err == nil && free < minFree
+	return err == nil && free < s.needFree()
 }
 
 // keep sweeps out what nobody needs any more, a little at a time.
