@@ -76,6 +76,7 @@ type Poster struct {
 	cfg      Config
 	client   *http.Client
 	circuits circuits
+	gates    gates
 	agent    string
 }
 
@@ -137,9 +138,10 @@ func New(cfg Config) (*Poster, error) {
 	return p, nil
 }
 
-// Policy is how the queue runs the posts: one lane for each endpoint, made on demand, ten at once.
+// Policy is how the queue runs the posts: one lane for each endpoint, made on demand. Ten posts are
+// under way at once; more workers than that, because most of them wait for an outcome to be durable.
 func (p *Poster) Policy() queue.Policy {
-	return queue.Policy{Work: p.Work, LaneWorkers: perEndpoint, Quarantine: p.quarantine}
+	return queue.Policy{Work: p.Work, LaneWorkers: 4 * perEndpoint, Quarantine: p.quarantine}
 }
 
 // Close drops idle connections.
@@ -161,7 +163,12 @@ func (p *Poster) Work(ctx context.Context, j queue.Job) error {
 		p.cfg.Log.Error("callback dropped", "component", "callback", "job", int64(j.ID), "err", err)
 		return p.record(ctx, Attempt{Job: j, Subject: j.Ref, Number: j.Attempt + 1, At: p.cfg.Now(), Error: err.Error()})
 	}
+	leave, err := p.gates.pass(ctx, j.Lane)
+	if err != nil {
+		return err
+	}
 	a, retry, after := p.try(ctx, post)
+	leave()
 	a.Job, a.Number = j, j.Attempt+1
 	if ctx.Err() != nil && !a.Done {
 		// We stopped in the middle of the attempt: it says nothing about the endpoint and is repeated.
