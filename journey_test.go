@@ -298,3 +298,32 @@ func TestTheErrorPagesAnswerOnTheAPIListener(t *testing.T) {
 		}
 	}
 }
+
+func TestTextsThatWaitForALinkTakeItsFallback(t *testing.T) {
+	firstPort, first := centre(t)
+	secondPort, second := centre(t)
+	w := start(t, map[string]any{"sandbox.off": true, "demo.off": true})
+	link := func(name string, port int) {
+		w.admin(http.MethodPost, "/admin/v1/links", map[string]any{"name": name, "host": "127.0.0.1", "port": port, "system_id": "x", "password": "pw"}, nil)
+	}
+	link("first", firstPort)
+	w.admin(http.MethodPost, "/admin/v1/routes", map[string]any{"prefix": "+", "link": "first"}, nil)
+	w.app("pizza", map[string]any{"level": "production", "short_codes": []string{"74992"}})
+	token := w.token("pizza-key", "pizza-secret", "SMS")
+	w.admin(http.MethodPost, "/admin/v1/links/first/pause", nil, nil)
+	var ids []string
+	for i := range 20 {
+		ids = append(ids, messageID(t, w.send(token, fmt.Sprintf("+142555501%02d", i), "waits")))
+	}
+	if first() != 0 {
+		t.Fatalf("a paused link carried %d texts", first())
+	}
+	link("second", secondPort)
+	w.admin(http.MethodPost, "/admin/v1/routes", map[string]any{"prefix": "+", "link": "first", "fallback": "second"}, nil)
+	for _, id := range ids {
+		await(t, "the text goes over the fallback", func() bool { return w.status(token, id) == "DeliveredToTerminal" })
+	}
+	if first() != 0 || second() != 20 {
+		t.Errorf("the first centre has %d texts, the second %d", first(), second())
+	}
+}

@@ -53,7 +53,8 @@ type Platform struct {
 	posts     *callback.Poster
 	virtual   *sandbox.Network // nil without a virtual network
 	reloaders []*reloader
-	backlog   atomic.Int64 // texts that wait for a link, counted now and then
+	backlog   atomic.Int64                     // texts that wait for a link, counted now and then
+	waiting   atomic.Pointer[map[string]int64] // the same by link; nil before the first count
 
 	linksMu sync.Mutex
 	linkUp  map[string]bool
@@ -416,6 +417,7 @@ func (p *Platform) reload(ctx context.Context) error {
 			case <-tick.C:
 			}
 			if lanes, err := p.waitingByLink(ctx); err == nil {
+				p.waiting.Store(&lanes)
 				var n int64
 				for _, w := range lanes {
 					n += w

@@ -249,6 +249,24 @@ func (r *Router) down(name string) bool {
 	return !s.Up && (s.Phase == PhasePaused || s.Phase == PhaseStopped || r.cfg.Now().Sub(s.Since) >= fallbackAfter)
 }
 
+// Relieved reports whether the texts that wait for a link may go elsewhere: it is gone, or it has been
+// down for a while and a rule names a fallback for it that is up.
+func (r *Router) Relieved(link string) bool {
+	t := r.table.Load()
+	if _, exists := t.links[link]; !exists {
+		return true
+	}
+	if !r.down(link) {
+		return false
+	}
+	for _, rule := range t.rules {
+		if rule.Link == link && rule.Fallback != "" && r.state(rule.Fallback).Up {
+			return true
+		}
+	}
+	return false
+}
+
 // Route names the link that a text of an app of the level shall go over: its lane in the queue. The
 // fallback of a rule is taken if its link has been down for a while and the fallback is up. A link
 // that is down and has no fallback is returned all the same: the text waits for it. Without any link

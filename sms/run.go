@@ -16,7 +16,7 @@ var sweeps = []struct {
 	do    func(*Service, context.Context) error
 }{
 	{"match receipts again", 5 * time.Second, (*Service).rematch},
-	{"route the texts of links that are gone", 15 * time.Second, (*Service).reroute},
+	{"route the texts of links that are gone or down", 5 * time.Second, (*Service).reroute},
 	{"end texts without a receipt", time.Minute, (*Service).giveUpWaiting},
 	{"join texts with missing segments", time.Hour, (*Service).joinStale},
 	{"prune", 24 * time.Hour, (*Service).prune},
@@ -80,8 +80,9 @@ func (s *Service) reportWaiting(ctx context.Context, d message.DLR) error {
 	return s.report(ctx, d, part, by)
 }
 
-// reroute gives a worker to the lanes of links that no longer exist. Its submits are refused as unsent,
-// which sends each text to the link that the rules name now.
+// reroute gives a worker to the lanes of links that are gone, or down and have a fallback. Its submits
+// are refused as unsent, which sends each text to the link that the rules name now. When the link comes
+// up again its lane gets all its workers.
 func (s *Service) reroute(ctx context.Context) error {
 	if s.cfg.Stranded == nil {
 		return nil
@@ -91,7 +92,7 @@ func (s *Service) reroute(ctx context.Context) error {
 		return err
 	}
 	for _, lane := range lanes {
-		s.cfg.Log.Info("texts of a link that is gone are routed again", "component", "sms", "link", lane)
+		s.cfg.Log.Info("texts that need not wait for their link are routed again", "component", "sms", "link", lane)
 		s.cfg.Queue.SetLane(queue.KindSubmit, lane, 1)
 	}
 	return nil

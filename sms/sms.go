@@ -81,8 +81,8 @@ type Config struct {
 	Meta       time.Duration // retention of rows without their text; default 13 months
 	Recent     int           // segments remembered for their receipts; default 16,384
 
-	// Stranded lists the lanes with texts whose link no longer exists: they are taken from there and
-	// find another link. Default: such texts wait until they expire.
+	// Stranded lists the lanes with texts that need not wait for their link: it is gone, or down and
+	// has a fallback. They are taken from there and find another link. Default: such texts wait.
 	Stranded func(context.Context) ([]string, error)
 
 	// Waiting tells how many texts wait for a centre; from MaxQueued on sends are refused with
