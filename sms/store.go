@@ -69,9 +69,6 @@ type Part struct {
 	Notify bool
 }
 
-// Idempotency is app.Idempotency.
-type Idempotency = app.Idempotency
-
 // Acceptance is a message becoming durable: rows, jobs and idempotency key, all or nothing.
 type Acceptance struct {
 	Rows []MT        // consecutive IDs, drawn with NextMessage

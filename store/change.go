@@ -28,7 +28,7 @@ type change struct {
 type watchers struct {
 	mu  sync.RWMutex
 	fns map[string][]func(int64)
-	seq int64 // the last change of other nodes that was told; the listener's own
+	seq int64 // the last change of other nodes that was told; the follower's own
 }
 
 // Watch calls fn for each change of a kind from now on, with the number of the row it concerns:
@@ -83,8 +83,8 @@ func (t *tx) insertChanges() error {
 
 const pollChanges = 500 * time.Millisecond
 
-// listens polls for the changes of other nodes (R3: what a wake-up can miss, a poll finds).
-func (s *Store) listens() {
+// follows polls for the changes of other nodes (R3: what a wake-up can miss, a poll finds).
+func (s *Store) follows() {
 	tick := time.NewTicker(pollChanges)
 	defer tick.Stop()
 	for {

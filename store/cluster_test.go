@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"longlines/app"
 	"longlines/fault"
 	"longlines/id"
 	"longlines/message"
@@ -272,7 +273,7 @@ func TestPostgresAnIdempotencyKeyMakesOneMessageAcrossNodes(t *testing.T) {
 			wg.Go(func() {
 				n := s.NextMessage(1)
 				err := s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n, App: 7, To: "14255550100", Text: "x"}},
-					Key: &sms.Idempotency{App: 7, Scope: "s", Key: fmt.Sprint(i)}})
+					Key: &app.Idempotency{App: 7, Scope: "s", Key: fmt.Sprint(i)}})
 				var taken *sms.KeyTaken
 				switch {
 				case err == nil:

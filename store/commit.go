@@ -190,8 +190,8 @@ func (s *Store) takeLazy() *lazyBatch {
 }
 
 // commits is the committer: the one goroutine that writes. It takes all that waits, applies it in one
-// transaction and answers everybody. It never waits for company: a batch is what has gathered while
-// the last one was being committed.
+// transaction and answers everybody. A batch is what has gathered while the last one was being
+// committed, and under load whoever comes back just after it (see company); an idle committer never waits.
 func (s *Store) commits() {
 	defer close(s.ended)
 	c := &committer{s: s, cache: map[string]*prepared{}}

@@ -15,8 +15,9 @@
 //
 // A sync costs the same for one row as for a thousand, so nobody commits alone. Writes are typed
 // mutations on a bounded channel. One goroutine, the committer (commit.go), takes all that wait, turns
-// each kind into a few statements over many rows, commits once and answers everybody. It never waits
-// for company: a batch is what has gathered while the last one was being synced. A full channel is
+// each kind into a few statements over many rows, commits once and answers everybody. A batch is what
+// has gathered while the last one was being synced; only where many callers have just been answered does
+// it wait a moment for them, and never while idle. A full channel is
 // answered fault.Unavailable at once. A mutation that the engine refuses is found by halving the batch
 // and fails alone.
 //
@@ -182,7 +183,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.helpers.Go(s.keep)
 	if s.d.postgres {
 		s.helpers.Go(s.beats)
-		s.helpers.Go(s.listens)
+		s.helpers.Go(s.follows)
 	}
 	return s, nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"longlines/app"
 	"longlines/fault"
 	"longlines/id"
 	"longlines/message"
@@ -282,7 +283,7 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 	now := time.Now()
 	n := s.NextMessage(4)
 	for _, err := range []error{
-		s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n}}, Key: &sms.Idempotency{App: 7, Scope: "s", Key: "k"}}),
+		s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n}}, Key: &app.Idempotency{App: 7, Scope: "s", Key: "k"}}),
 		s.Receive(ctx, &sms.Reception{In: message.Incoming{Hash: 5, Conn: 1}, MO: sms.MO{ID: n + 1}}),
 		s.StoreOrphan(ctx, &sms.Orphan{DLR: message.DLR{Group: "g", ID: "1"}, Keys: []string{"1", "01"}, At: now, Expires: now.Add(time.Hour)}),
 		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}),

@@ -2,6 +2,7 @@ package reference_test
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -19,6 +20,9 @@ func browser(t *testing.T) context.Context {
 			path = p
 			break
 		}
+	}
+	if path == "" && os.Getenv("CI") == "true" {
+		t.Fatal("Chromium is not installed, and in CI it must be")
 	}
 	if path == "" {
 		t.Skip("Chromium is not installed: the browser tests are skipped")

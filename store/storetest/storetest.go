@@ -252,7 +252,7 @@ func idempotent(t *testing.T, cfg store.Config) {
 	s := Open(t, cfg)
 	keyed := func(print byte) *sms.Acceptance {
 		a := Message(s, 7, 2, "one")
-		a.Key = &sms.Idempotency{App: 7, Scope: "POST /sms/v3/messaging/outbox", Key: "k1", Fingerprint: [32]byte{print}}
+		a.Key = &app.Idempotency{App: 7, Scope: "POST /sms/v3/messaging/outbox", Key: "k1", Fingerprint: [32]byte{print}}
 		return a
 	}
 	var won atomic.Int64
@@ -1032,7 +1032,7 @@ func requests(t *testing.T, cfg store.Config) {
 	}
 	same(t, "saved", got, v)
 	acc := Message(s, 7, 1, "hi")
-	acc.Key = &sms.Idempotency{App: 7, Scope: "POST /x", Key: "k2", Fingerprint: [32]byte{8}}
+	acc.Key = &app.Idempotency{App: 7, Scope: "POST /x", Key: "k2", Fingerprint: [32]byte{8}}
 	must(t, s.Accept(ctx, acc))
 	v.Fingerprint = [32]byte{8}
 	must(t, s.SaveAnswer(ctx, 7, "POST /x", "k2", v))
@@ -1046,7 +1046,7 @@ func requests(t *testing.T, cfg store.Config) {
 		t.Errorf("a key older than a day: %v %v", ok, err)
 	}
 	acc = Message(s, 7, 1, "hi")
-	acc.Key = &sms.Idempotency{App: 7, Scope: "POST /x", Key: "old"}
+	acc.Key = &app.Idempotency{App: 7, Scope: "POST /x", Key: "old"}
 	must(t, s.Accept(ctx, acc)) // it may be used again
 	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old2", old))
 	again := gateway.Saved{Fingerprint: [32]byte{9}, Status: 400, Header: map[string]string{}, Body: []byte("no"), Created: now()}
