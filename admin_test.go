@@ -81,7 +81,7 @@ func TestAppsAreManaged(t *testing.T) {
 	if shown.Key != made.Key || shown.Level != "sandbox" || !slices.Equal(shown.ShortCodes, []string{"74992"}) || !strings.Contains(a.body, `"wait_for_verdict":"2s"`) {
 		t.Fatalf("changed to %s", a.body)
 	}
-	if strings.Contains(a.body, "secret") {
+	if strings.Contains(a.body, `"secret":`) || strings.Contains(a.body, made.Secret) {
 		t.Fatalf("a secret is repeated: %s", a.body)
 	}
 	w.token(made.Key, made.Secret, "SMS")
@@ -682,24 +682,33 @@ func TestTheOpenAPIDocumentNamesEveryOperation(t *testing.T) {
 		slices.Sort(got[path])
 	}
 	if diff := cmp.Diff(map[string][]string{
-		"/admin/v1/apps":                     {"get", "post"},
-		"/admin/v1/apps/{name}":              {"delete", "get", "put"},
-		"/admin/v1/apps/{name}/rotate":       {"post"},
-		"/admin/v1/apps/{name}/quotas/{api}": {"put"},
-		"/admin/v1/quotas":                   {"get"},
-		"/admin/v1/links":                    {"get", "post"},
-		"/admin/v1/links/{name}":             {"delete", "get", "put"},
-		"/admin/v1/links/{name}/pause":       {"post"},
-		"/admin/v1/links/{name}/resume":      {"post"},
-		"/admin/v1/links/{name}/test":        {"post"},
-		"/admin/v1/routes":                   {"delete", "get", "post"},
-		"/admin/v1/routes/test":              {"get"},
-		"/admin/v1/messages":                 {"get", "post"},
-		"/admin/v1/messages/{id}":            {"get"},
-		"/admin/v1/requests":                 {"get"},
-		"/admin/v1/requests/{id}":            {"get"},
-		"/admin/v1/status":                   {"get"},
-		"/admin/v1/stream":                   {"get"},
+		"/admin/v1/apps":                          {"get", "post"},
+		"/admin/v1/apps/import":                   {"post"},
+		"/admin/v1/apps/{name}":                   {"delete", "get", "put"},
+		"/admin/v1/apps/{name}/promote":           {"post"},
+		"/admin/v1/apps/{name}/rotate":            {"post"},
+		"/admin/v1/apps/{name}/quotas/{api}":      {"put"},
+		"/admin/v1/quotas":                        {"get"},
+		"/admin/v1/links":                         {"get", "post"},
+		"/admin/v1/links/{name}":                  {"delete", "get", "put"},
+		"/admin/v1/links/{name}/pause":            {"post"},
+		"/admin/v1/links/{name}/resume":           {"post"},
+		"/admin/v1/links/{name}/test":             {"post"},
+		"/admin/v1/routes":                        {"delete", "get", "post"},
+		"/admin/v1/routes/test":                   {"get"},
+		"/admin/v1/consents":                      {"get"},
+		"/admin/v1/consents/{id}":                 {"delete"},
+		"/admin/v1/subscribers/{msisdn}":          {"get"},
+		"/admin/v1/subscribers/{msisdn}/browsers": {"delete"},
+		"/admin/v1/subscribers/{msisdn}/optouts":  {"delete", "get", "put"},
+		"/admin/v1/messages":                      {"get", "post"},
+		"/admin/v1/messages/{id}":                 {"get"},
+		"/admin/v1/requests":                      {"get"},
+		"/admin/v1/requests/{id}":                 {"get"},
+		"/admin/v1/audit":                         {"get"},
+		"/admin/v1/audit/verify":                  {"get"},
+		"/admin/v1/status":                        {"get"},
+		"/admin/v1/stream":                        {"get"},
 	}, got); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)
 	}

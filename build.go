@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 
 	"longlines/api/adminv1"
 	"longlines/api/oauthv4"
+	"longlines/api/oauthv4/page"
 	"longlines/api/reference"
 	"longlines/api/sandboxv1"
 	"longlines/api/smsv3"
@@ -29,13 +32,13 @@ import (
 	"longlines/gateway"
 	"longlines/id"
 	"longlines/number"
-	"longlines/oauth"
 	"longlines/queue"
 	"longlines/quota"
 	"longlines/route"
 	"longlines/sandbox"
 	"longlines/sms"
 	"longlines/south/smsc"
+	"longlines/store"
 	"longlines/wire"
 )
 
@@ -75,7 +78,7 @@ func (p *Platform) loopbackOnly() bool {
 }
 
 // build constructs everything between the store and the listeners.
-func (p *Platform) build(ctx context.Context, reg *prometheus.Registry, tokens *oauth.Service, token string) error {
+func (p *Platform) build(ctx context.Context, reg *prometheus.Registry, token string, key []byte) error {
 	cfg, st := p.cfg, p.store
 	if !cfg.Sandbox.Off {
 		if err := p.openVirtual(); err != nil {
@@ -123,7 +126,8 @@ func (p *Platform) build(ctx context.Context, reg *prometheus.Registry, tokens *
 	if err := p.seed(ctx); err != nil {
 		return err
 	}
-	st.Watch("token", func(n int64) { tokens.Revoked(id.Number(n)) })
+	st.Watch(store.ChangeToken, func(n int64) { p.tokens.Revoked(id.Number(n)) })
+	st.Watch(store.ChangeConsent, func(n int64) { p.tokens.Changed(id.Number(n)) })
 	for kind, reload := range map[string]func(context.Context) error{
 		"app": p.apps.Reload, "link": p.router.Reload, "rule": p.router.Reload, "optout": p.texts.ReloadOptOuts,
 	} {
@@ -135,20 +139,32 @@ func (p *Platform) build(ctx context.Context, reg *prometheus.Registry, tokens *
 	if p.meter, err = quota.New(quota.Config{Source: st, Now: p.now}); err != nil {
 		return err
 	}
-	return p.buildHTTP(reg, tokens, token)
+	return p.buildHTTP(ctx, reg, token, key)
 }
 
 // buildHTTP makes the handlers of both listeners.
-func (p *Platform) buildHTTP(reg *prometheus.Registry, tokens *oauth.Service, token string) error {
+func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, token string, key []byte) error {
 	cfg := p.cfg
 	metrics := gateway.NewMetrics(reg)
 	pages := reference.New(reference.Config{PublicURL: cfg.API.PublicURL})
-	endpoints := oauthv4.Endpoints(oauthv4.Config{Service: tokens, Issued: metrics.TokenIssued})
+	brand, err := cfg.brand()
+	if err != nil {
+		return err
+	}
+	consents, err := page.New(brand)
+	if err != nil {
+		return err
+	}
+	shown := pages.Routes()
+	maps.Copy(shown, consents.Assets())
+	endpoints := oauthv4.Endpoints(oauthv4.Config{Service: p.tokens, Issued: metrics.TokenIssued, Pages: consents, Key: key, Now: p.now, Log: p.log,
+		Issuer: p.info.API, DefaultLevel: p.consentLevel()})
 	endpoints = append(endpoints, smsv3.Endpoints(p.texts, cfg.API.PublicURL)...)
 	limits := gateway.Limits{PerIP: cfg.API.MaxConnsPerIP, PerApp: cfg.API.MaxInFlight}
 	g, err := gateway.New(gateway.Config{
-		Endpoints: endpoints, Pages: pages.Routes(), Tokens: tokens, Apps: p.apps, Meter: p.meter, Store: p.store, Timeline: p.feed,
-		Name: p.texts.Name, Now: p.now, PublicURL: cfg.API.PublicURL, Limits: limits, Log: p.log, Metrics: metrics,
+		Endpoints: endpoints, Pages: shown, Tokens: p.tokens, Apps: p.apps, Meter: p.meter, Store: p.store, Timeline: p.feed,
+		Name: p.texts.Name, Now: p.now, PublicURL: cfg.API.PublicURL, Issuer: p.info.API, Limits: limits, Log: p.log, Metrics: metrics,
+		Details: !cfg.Requests.NoDetail,
 	})
 	if err != nil {
 		return err
@@ -161,9 +177,18 @@ func (p *Platform) buildHTTP(reg *prometheus.Registry, tokens *oauth.Service, to
 		p.api.Handler = p.virtual.Faults.Wrap(p.api.Handler, answerFault)
 	}
 
+	if err := p.openOnNetwork(p.api.Handler); err != nil {
+		return err
+	}
+	if p.virtual != nil {
+		if err := p.seedDemo(ctx); err != nil {
+			return err
+		}
+	}
+
 	p.guard = adminv1.NewGuard(token)
 	p.info.AdminToken, p.info.code = token, p.guard.Code()
-	admin := adminv1.New(adminv1.Config{Version: Version, Apps: p.apps, Router: p.router, SMS: p.texts, Source: p.store, Store: p.store,
+	admin := adminv1.New(adminv1.Config{Version: Version, Apps: p.apps, Router: p.router, SMS: p.texts, Source: p.store, Store: p.store, Tokens: p.tokens, Sealer: p.store.Sealer(),
 		Received: p.received, Jobs: p.waitingByLink, Timeline: p.feed, Now: p.now, Log: p.log})
 	show := console.Config{Guard: p.guard, Admin: admin, APIURL: p.info.API, ErrorsURL: p.info.API + "/errors", Version: Version}
 	mux := http.NewServeMux()
@@ -172,8 +197,16 @@ func (p *Platform) buildHTTP(reg *prometheus.Registry, tokens *oauth.Service, to
 		virtual := sandboxv1.New(sandboxv1.Config{Book: phoneBook{p.virtual.Phones}, Faults: faultSet{p.virtual.Faults}})
 		mux.Handle("/sandbox/v1/", p.guard.Wrap(virtual, adminv1.Denied))
 		show.Sandbox, show.Habits = virtual, habits()
+		show.PhoneURL = func(n, path string) string {
+			m, err := number.ParseMSISDN(n)
+			if err != nil {
+				return ""
+			}
+			return p.phones.URL(m, path)
+		}
 		if !cfg.Demo.Off {
-			show.Demo = &console.DemoApp{Name: demoName, Key: demoKey, Secret: demoSecret, ShortCode: demoCode}
+			show.Demo = &console.DemoApp{Name: demoName, Key: demoKey, Secret: demoSecret, ShortCode: demoCode,
+				AuthorizePath: "/oauth/v4/authorize?" + url.Values{"client_id": {demoKey}, "scope": {"IMMN,MIM,SMS"}}.Encode()}
 		}
 	}
 	debug := http.NewServeMux()
@@ -338,7 +371,7 @@ func (p *Platform) seed(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.seedDemo(ctx)
+	return nil
 }
 
 // optedOut are the magic numbers whose state is that they want no texts.
@@ -364,9 +397,10 @@ func (p *Platform) seedDemo(ctx context.Context) error {
 		return nil
 	}
 	a := p.apps.ByKey(demoKey)
+	landing := p.info.Admin + "/callback" // the console's, which says what an app does with a code
 	if a == nil {
 		var err error
-		a, _, err = p.apps.Create(ctx, app.App{Name: demoName, Key: demoKey, Level: app.LevelSandbox, ShortCodes: []number.ShortCode{demoCode},
+		a, _, err = p.apps.Create(ctx, app.App{Name: demoName, RedirectURI: landing, Key: demoKey, Level: app.LevelSandbox, ShortCodes: []number.ShortCode{demoCode},
 			Scopes: []app.Scope{app.ScopeSMS, app.ScopeMMS, app.ScopeIMMN, app.ScopeMIM, app.ScopeNotificationChannel, app.ScopeWebRTC,
 				app.ScopeWebRTCMobile, app.ScopeEmergencyServices}}, demoSecret)
 		if err != nil {
@@ -375,6 +409,12 @@ func (p *Platform) seedDemo(ctx context.Context) error {
 	}
 	if a.Deleted {
 		return nil
+	}
+	if a.RedirectURI != landing && (a.RedirectURI == "" || strings.HasPrefix(a.RedirectURI, "http://127.0.0.1:") && strings.HasSuffix(a.RedirectURI, "/callback")) {
+		var err error // the port is another one than last time
+		if a, err = p.apps.Update(ctx, a.ID, func(a *app.App) error { a.RedirectURI = landing; return nil }); err != nil {
+			return fmt.Errorf("the demo app's redirect: %w", err)
+		}
 	}
 	if known, err := p.apps.CheckSecret(ctx, a, demoSecret); err != nil || !known {
 		return err // it has a secret of its own now, which is told to nobody

@@ -34,6 +34,7 @@ type Config struct {
 	OAuth    OAuthConfig    `koanf:"oauth"`
 	SMS      SMSConfig      `koanf:"sms"`
 	Callback CallbackConfig `koanf:"callback"`
+	Requests RequestsConfig `koanf:"requests"`
 	Log      LogConfig      `koanf:"log"`
 
 	// Links and Routes are applied at each start; objects named here are read-only in the API.
@@ -76,6 +77,9 @@ type SandboxConfig struct {
 	Password   string   `koanf:"password"`    // default "sandbox"
 	Phones     []string `koanf:"phones"`      // default +14255550100 and +14255550101
 	Window     int      `koanf:"window"`      // submits in flight on its link; default 100
+	// BrowserListen is the data network through which a virtual phone's browser reaches the platform;
+	// default 127.0.0.1:8102; loopback only.
+	BrowserListen string `koanf:"browser_listen"`
 }
 
 // DemoConfig is the demo app of the sandbox.
@@ -95,12 +99,6 @@ type QuotaConfig struct {
 	Production LevelQuota `koanf:"production"`
 }
 
-// OAuthConfig sets lifetimes; defaults 48h and 2160h.
-type OAuthConfig struct {
-	AccessLife  time.Duration `koanf:"access_life"`
-	RefreshLife time.Duration `koanf:"refresh_life"`
-}
-
 // SMSConfig bounds texts.
 type SMSConfig struct {
 	Validity   time.Duration `koanf:"validity"`    // default 24h, max 72h
@@ -111,6 +109,14 @@ type SMSConfig struct {
 // CallbackConfig says where posts may go.
 type CallbackConfig struct {
 	Allow []string `koanf:"allow"` // CIDRs beside the public internet; default: loopback, while both listeners are on loopback
+}
+
+// RequestsConfig is about the record of calls.
+type RequestsConfig struct {
+	// NoDetail keeps metadata only. Otherwise what sandbox apps sent and were answered is kept too,
+	// without tokens, secrets and cookies.
+	NoDetail bool          `koanf:"no_detail"`
+	Detail   time.Duration `koanf:"detail"` // how long that is kept; default 168h
 }
 
 // LogConfig sets the log on standard error.

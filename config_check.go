@@ -25,6 +25,7 @@ import (
 var (
 	apiDefaults   = []string{"127.0.0.1:8100", "127.0.0.1:8110", "127.0.0.1:8120", "127.0.0.1:0"}
 	adminDefaults = []string{"127.0.0.1:8101", "127.0.0.1:8111", "127.0.0.1:8121", "127.0.0.1:0"}
+	phoneDefaults = []string{"127.0.0.1:8102", "127.0.0.1:8112", "127.0.0.1:8122", "127.0.0.1:0"}
 	smscDefaults  = []string{"127.0.0.1:2775", "127.0.0.1:2785", "127.0.0.1:2795", "127.0.0.1:0"}
 )
 
@@ -48,7 +49,7 @@ func (c *Config) check() error {
 	default:
 		return badKey("log.format", "%q is not text or json", c.Log.Format)
 	}
-	for _, part := range []func() error{c.checkListeners, c.checkStore, c.checkFigures, c.checkSandbox, c.checkLinks} {
+	for _, part := range []func() error{c.checkListeners, c.checkStore, c.checkFigures, c.checkSandbox, c.checkOAuth, c.checkLinks} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -57,7 +58,8 @@ func (c *Config) check() error {
 }
 
 func (c *Config) checkListeners() error {
-	for _, l := range [][2]string{{"api.listen", c.API.Listen}, {"admin.listen", c.Admin.Listen}, {"sandbox.smsc_listen", c.Sandbox.SMSCListen}} {
+	for _, l := range [][2]string{{"api.listen", c.API.Listen}, {"admin.listen", c.Admin.Listen}, {"sandbox.smsc_listen", c.Sandbox.SMSCListen},
+		{"sandbox.browser_listen", c.Sandbox.BrowserListen}, {"oauth.on_network.listen", c.OAuth.OnNetwork.Listen}} {
 		if l[1] == "" {
 			continue
 		}
@@ -137,6 +139,8 @@ func (c *Config) checkFigures() error {
 		v        time.Duration
 		min, max time.Duration
 	}{
+		{"oauth.code_life", c.OAuth.CodeLife, time.Second, 10 * time.Minute},
+		{"requests.detail", c.Requests.Detail, time.Minute, 10 * 8760 * time.Hour},
 		{"oauth.access_life", c.OAuth.AccessLife, time.Second, 10 * 8760 * time.Hour},
 		{"oauth.refresh_life", c.OAuth.RefreshLife, time.Second, 100 * 8760 * time.Hour},
 		{"sms.validity", c.SMS.Validity, time.Minute, 72 * time.Hour},
@@ -151,6 +155,9 @@ func (c *Config) checkFigures() error {
 func (c *Config) checkSandbox() error {
 	if c.Sandbox.SMSCListen != "" && !isLoopback(c.Sandbox.SMSCListen) {
 		return badKey("sandbox.smsc_listen", "%s: the virtual network listens on loopback only", c.Sandbox.SMSCListen)
+	}
+	if c.Sandbox.BrowserListen != "" && !isLoopback(c.Sandbox.BrowserListen) {
+		return badKey("sandbox.browser_listen", "%s: the virtual network listens on loopback only", c.Sandbox.BrowserListen)
 	}
 	seen := map[number.MSISDN]bool{}
 	for i, s := range c.Sandbox.Phones {

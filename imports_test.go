@@ -14,7 +14,7 @@ import (
 // packages is the one mistake that cannot be tidied later. A path ending in / stands for the folders
 // below it.
 var ranks = map[string]int{
-	"id": 0, "number": 0, "gsm": 0, "fault": 0, "smpp": 0, "timeline": 0, "quota": 0, "queue": 0,
+	"id": 0, "number": 0, "gsm": 0, "fault": 0, "smpp": 0, "timeline": 0, "quota": 0, "queue": 0, "audit": 0,
 	"message": 1, "wire": 1, "app": 1,
 	"callback": 2, "oauth": 2,
 	"sms": 3, "route": 3, "gateway": 3,
@@ -31,6 +31,7 @@ var aside = map[string]bool{"number": true, "gsm": true, "message": true, "smpp"
 
 // sameRank lists the pairs of equal rank that may meet, and why.
 var sameRank = map[[2]string]bool{
+	{"api/oauthv4", "api/oauthv4/page"}:      true, // the flow and its looks
 	{"queue", "id"}:                          true, // jobs are rows, and rows have numbers
 	{"cmd/longlines", "cmd/longlines/bench"}: true, // one command in two folders
 }

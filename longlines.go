@@ -2,6 +2,8 @@ package longlines
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,11 +22,13 @@ import (
 	"longlines/api/adminv1"
 	"longlines/app"
 	"longlines/callback"
+	"longlines/number"
 	"longlines/oauth"
 	"longlines/queue"
 	"longlines/quota"
 	"longlines/route"
 	"longlines/sandbox"
+	"longlines/sandbox/enrichment"
 	"longlines/sms"
 	"longlines/store"
 	"longlines/timeline"
@@ -46,6 +50,9 @@ type Platform struct {
 	store     *store.Store
 	feed      *timeline.Feed
 	apps      *app.Directory
+	tokens    *oauth.Service
+	onNetwork []onNetworkListener
+	phones    *enrichment.Proxy // through which virtual phones browse; nil without a virtual network
 	meter     *quota.Meter
 	queue     *queue.Dispatcher
 	router    *route.Router
@@ -69,7 +76,10 @@ type Info struct {
 	SMSC       *SMSCInfo `json:"smsc,omitempty"`
 	Apps       []AppInfo `json:"apps"`
 	Phones     []string  `json:"phones,omitempty"`
-	PID        int       `json:"pid"`
+	// PhoneBrowser is where the browsers of virtual phones come in: http://14255550100.phone.localhost:PORT/
+	// is the platform as the phone with that number sees it, on the network.
+	PhoneBrowser string `json:"phone_browser,omitempty"`
+	PID          int    `json:"pid"`
 
 	code string // of the console's link
 }
@@ -133,6 +143,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (p *Platform, err er
 		return nil, err
 	}
 	p.info = Info{API: p.url(p.apiL, cfg.API), Admin: "http://" + p.adminL.Addr().String(), Apps: []AppInfo{}, PID: os.Getpid()}
+	if a, ok := p.apiL.Addr().(*net.TCPAddr); ok && cfg.API.PublicURL == "" && a.IP.IsUnspecified() {
+		log.Warn("api.public_url is not set: redirects, metadata and proofs name an address that nobody can reach", "issuer", p.info.API)
+	}
 	if !cfg.Ephemeral {
 		if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 			return nil, fmt.Errorf("data: %w", err)
@@ -146,25 +159,31 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (p *Platform, err er
 	// What survives.
 	p.store, err = store.Open(ctx, store.Config{
 		URL: cfg.Store.URL, Dir: cfg.Data, Ephemeral: cfg.Ephemeral, Now: p.now, Log: log, SecretKey: sealKey,
-		OnFatal: func(err error) { p.fatal <- err },
+		RequestDetail: cfg.Requests.Detail,
+		OnFatal:       func(err error) { p.fatal <- err },
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.feed = timeline.New(1000, p.now)
-	p.apps, err = app.NewDirectory(ctx, p.store, app.Config{Now: p.now, Levels: app.Levels{
+	p.apps, err = app.NewDirectory(ctx, p.store, app.Config{Now: p.now, Operator: number.ShortCode(cfg.OAuth.SignIn.Sender), Levels: app.Levels{
 		app.LevelSandbox:    {PerMinute: cfg.Quota.Sandbox.PerMinute, PerDay: cfg.Quota.Sandbox.PerDay},
 		app.LevelProduction: {PerMinute: cfg.Quota.Production.PerMinute, PerDay: cfg.Quota.Production.PerDay},
 	}})
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := oauth.New(oauth.Config{Store: p.store, Sealer: p.store.Sealer(), Apps: p.apps, Now: p.now,
-		AccessLife: cfg.OAuth.AccessLife, RefreshLife: cfg.OAuth.RefreshLife})
+	own, err := hkdf.Key(sha256.New, sealKey, nil, "longlines oauth", 32)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.build(ctx, reg, tokens, token)
+	p.tokens, err = oauth.New(oauth.Config{Store: p.store, Sealer: p.store.Sealer(), Apps: p.apps, Now: p.now, Log: log,
+		Issuer: p.info.API, Key: own, Texter: texter{p}, Home: home(cfg.OAuth.SignIn.Home),
+		CodeLife: cfg.OAuth.CodeLife, AccessLife: cfg.OAuth.AccessLife, RefreshLife: cfg.OAuth.RefreshLife})
+	if err != nil {
+		return nil, err
+	}
+	return p, p.build(ctx, reg, token, own)
 }
 
 // url is how callers reach a listener.
@@ -209,9 +228,16 @@ func (p *Platform) Run(ctx context.Context) error {
 		stage{"queue", p.queue.Run},
 		stage{"texts", p.texts.Run},
 		stage{"callbacks", p.posts.Run},
+		stage{"consents", p.tokens.Run},
 		stage{"admin", func(ctx context.Context) error { return serve(ctx, p.admin, p.adminL, "", "") }},
 		stage{"api", func(ctx context.Context) error { return serve(ctx, p.api, p.apiL, p.cfg.API.TLSCert, p.cfg.API.TLSKey) }},
 	)
+	if p.phones != nil {
+		stages = append(stages, stage{"phones' browsers", p.phones.Run})
+	}
+	for _, n := range p.onNetwork {
+		stages = append(stages, stage{"on-network", func(ctx context.Context) error { return serve(ctx, n.server, n.listener, "", "") }})
+	}
 	type end struct {
 		name string
 		err  error
@@ -264,7 +290,7 @@ func serve(ctx context.Context, s *http.Server, l net.Listener, cert, key string
 	s.BaseContext = func(net.Listener) context.Context { return base }
 	failed := make(chan error, 1)
 	go func() {
-		if cert != "" {
+		if cert != "" || s.TLSConfig != nil {
 			failed <- s.ServeTLS(l, cert, key)
 			return
 		}
@@ -496,6 +522,12 @@ func (p *Platform) close() {
 		if l != nil {
 			l.Close()
 		}
+	}
+	for _, n := range p.onNetwork {
+		n.listener.Close()
+	}
+	if p.phones != nil {
+		p.phones.Close()
 	}
 	if p.virtual != nil {
 		p.virtual.Close()

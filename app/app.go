@@ -28,18 +28,37 @@ type App struct {
 	Name            string // unique, shown to people
 	Key             string // App Key, the OAuth client_id
 	Secret          Secret // how the App Secret is checked; never the secret itself
+	Auth            ClientAuth
+	Keys            string // public keys of AuthKey, a JWK set (RFC 7517); "" otherwise
+	Owner           string // who runs the app, as the consent page says it; "" if nobody was named
 	Level           Level
 	Scopes          []Scope
 	ShortCodes      []number.ShortCode // the first is the sender of what the app sends
-	RedirectURI     string             // registered base for authorize
+	RedirectURI     string             // registered base for authorize; of a public app the whole URI
+	OnNetwork       bool               // subscribers may consent only from a device on the network (errors.md §5 uriredirectaccessdenied)
+	DPoP            bool               // its tokens are always bound to a key (RFC 9449 §5.2 dpop_bound_access_tokens)
+	Introspect      bool               // may ask about every token: a service of the operator (RFC 7662)
 	MessageListener string             // Receive SMS is posted there; "": messages wait for the poll
 	StatusListener  string             // Receive SMS Delivery Status is posted there
 	NotificationURL string             // Webhooks channel destination
 	WaitForVerdict  time.Duration      // as if each send carried Prefer: wait (0 to 5 s)
 	Quotas          map[string]Quota   // by API name ("SMS"), overriding the level's
 	Created         time.Time
+	Promoted        ID   // the sandbox app that this one was promoted from; 0: none
 	Deleted         bool // the key stays known so that its use is answered (errors.md §5 bodyclient a)
 }
+
+// ClientAuth is how an app proves at the token endpoint that it is itself.
+type ClientAuth string
+
+const (
+	AuthSecret ClientAuth = ""                // App Secret, in the body or in HTTP Basic
+	AuthKey    ClientAuth = "private_key_jwt" // a signed assertion (RFC 7523 §2.2)
+	AuthNone   ClientAuth = "none"            // a public app: it cannot keep a secret, and must use PKCE
+)
+
+// Public reports whether the app cannot keep a secret (RFC 6749 §2.1).
+func (a *App) Public() bool { return a.Auth == AuthNone }
 
 // Quota is what an app may call per clock minute and per UTC day; 0 means the level's own figure.
 type Quota struct {

@@ -87,18 +87,19 @@ func TestDirectory(t *testing.T) {
 	})
 	t.Run("an update changes what it may", func(t *testing.T) {
 		a, err := d.Update(ctx, pizza.ID, func(a *app.App) error {
-			a.Level, a.Key, a.MessageListener = app.LevelProduction, "stolen", "https://pizza.example/sms"
+			a.Key, a.MessageListener, a.Promoted = "stolen", "https://pizza.example/sms", 7
+			a.Owner, a.OnNetwork, a.DPoP, a.Introspect = " Pizza, Inc. ", true, true, true
 			a.Quotas = map[string]app.Quota{"SMS": {PerMinute: 7}}
 			a.WaitForVerdict = 2 * time.Second
 			return nil
 		})
-		if err != nil || a.Key != pizza.Key || a.Level != app.LevelProduction || a.MessageListener == "" || a.WaitForVerdict != 2*time.Second {
+		if err != nil || a.Key != pizza.Key || a.Promoted != 0 || a.MessageListener == "" || a.Owner != "Pizza, Inc." || !a.OnNetwork || !a.DPoP || !a.Introspect || a.WaitForVerdict != 2*time.Second {
 			t.Fatalf("%+v %v", a, err)
 		}
-		if pizza.Level != app.LevelSandbox {
+		if pizza.MessageListener != "" {
 			t.Fatal("the old snapshot was changed")
 		}
-		if lim, ok := d.Quota(a, "SMS"); !ok || lim != (quota.Limit{PerMinute: 7, PerDay: 33_000}) {
+		if lim, ok := d.Quota(a, "SMS"); !ok || lim != (quota.Limit{PerMinute: 7, PerDay: 5_000}) {
 			t.Fatalf("quota %v", lim)
 		}
 		again, err := app.NewDirectory(ctx, s, app.Config{})
@@ -113,6 +114,7 @@ func TestDirectory(t *testing.T) {
 		for _, change := range []func(*app.App) error{
 			func(a *app.App) error { a.Name = ""; return nil },
 			func(a *app.App) error { a.ShortCodes[0] = "12"; return nil },
+			func(a *app.App) error { a.Level = app.LevelProduction; return nil },
 			func(a *app.App) error { return errors.New("no") },
 		} {
 			if _, err := d.Update(ctx, pizza.ID, change); err == nil {
@@ -197,6 +199,15 @@ func TestValidation(t *testing.T) {
 		{"a redirect URI with an encoded slash is refused", "redirect_uri", app.App{Name: "a", RedirectURI: "https://pizza.example/a%2fb"}},
 		{"a redirect URI with a backslash is refused", "redirect_uri", app.App{Name: "a", RedirectURI: `https://pizza.example\@evil.example/`}},
 		{"a wait of six seconds is refused", "wait_for_verdict", app.App{Name: "a", WaitForVerdict: 6 * time.Second}},
+		{"an owner whose name runs backwards is refused", "owner", app.App{Name: "a", Owner: "pay\u202epal"}},
+		{"an owner of 65 characters is refused", "owner", app.App{Name: "a", Owner: strings.Repeat("x", 65)}},
+		{"an unknown way to prove itself is refused", "auth", app.App{Name: "a", Auth: "secret"}},
+		{"an app with a key pair must name its keys", "keys", app.App{Name: "a", Auth: app.AuthKey}},
+		{"keys of 17 KiB are refused", "keys", app.App{Name: "a", Auth: app.AuthKey, Keys: strings.Repeat("x", 17<<10)}},
+		{"keys of an app with a secret are refused", "keys", app.App{Name: "a", Keys: "{}"}},
+		{"keys of a public app are refused", "keys", app.App{Name: "a", Auth: app.AuthNone, RedirectURI: "https://pizza.example/", Keys: "{}"}},
+		{"a public app must register a redirect URI", "redirect_uri", app.App{Name: "a", Auth: app.AuthNone}},
+		{"a public app cannot ask about others' tokens", "introspect", app.App{Name: "a", Auth: app.AuthNone, RedirectURI: "https://pizza.example/", Introspect: true}},
 		{"a negative quota is refused", "quotas", app.App{Name: "a", Quotas: map[string]app.Quota{"SMS": {PerDay: -1}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -207,6 +218,15 @@ func TestValidation(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a secret of an app that proves itself in another way is refused", func(t *testing.T) {
+		for _, a := range []app.App{{Name: "a", Auth: app.AuthKey, Keys: "{}"}, {Name: "a", Auth: app.AuthNone, RedirectURI: "https://pizza.example/"}} {
+			_, _, err := d.Create(context.Background(), a, "pizza-secret-1")
+			var inv *app.Invalid
+			if !errors.As(err, &inv) || inv.Field != "secret" {
+				t.Fatalf("got %v", err)
+			}
+		}
+	})
 	t.Run("a chosen secret of seven characters is refused", func(t *testing.T) {
 		_, _, err := d.Create(context.Background(), app.App{Name: "a"}, "seven77")
 		var inv *app.Invalid
@@ -220,6 +240,121 @@ func TestValidation(t *testing.T) {
 		}
 		if _, _, err := d.Create(context.Background(), app.App{Name: "FISH"}, ""); !errors.Is(err, app.ErrTaken) {
 			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestAnAppWithoutASecret(t *testing.T) {
+	ctx := context.Background()
+	_, d := open(t)
+	for _, c := range []app.App{{Name: "signer", Auth: app.AuthKey, Keys: " {} "}, {Name: "native", Auth: app.AuthNone, RedirectURI: "https://native.example/"}} {
+		t.Run(c.Name, func(t *testing.T) {
+			a, secret, err := d.Create(ctx, c, "")
+			if err != nil || secret != "" || a.Secret != "" || a.Auth != c.Auth || a.Public() != (c.Auth == app.AuthNone) || a.Keys != strings.TrimSpace(c.Keys) {
+				t.Fatalf("%+v %q %v", a, secret, err)
+			}
+			if check(t, d, a, "") || check(t, d, a, "anything") {
+				t.Fatal("a secret fits")
+			}
+			var inv *app.Invalid
+			if _, _, err := d.Rotate(ctx, a.ID); !errors.As(err, &inv) || inv.Field != "auth" {
+				t.Fatalf("rotated: %v", err)
+			}
+		})
+	}
+	t.Run("an app that stops having a secret loses it, and one that is to have one gets it by rotation", func(t *testing.T) {
+		a, secret, err := d.Create(ctx, app.App{Name: "changes", RedirectURI: "https://changes.example/"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := func(auth app.ClientAuth) {
+			t.Helper()
+			if a, err = d.Update(ctx, a.ID, func(a *app.App) error { a.Auth = auth; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if check(t, d, a, secret) {
+				t.Fatal("the secret of before is good")
+			}
+		}
+		change(app.AuthNone)
+		change(app.AuthSecret)
+		if a, secret, err = d.Rotate(ctx, a.ID); err != nil || !check(t, d, a, secret) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestPromote(t *testing.T) {
+	ctx := context.Background()
+	_, d := open(t)
+	pizza, secret, err := d.Create(ctx, app.App{Name: "Pizza", Scopes: []app.Scope{"SMS", "IMMN"}, ShortCodes: []number.ShortCode{"48507"}, Owner: "Pizza, Inc.",
+		RedirectURI: "https://pizza.example/cb", MessageListener: "https://pizza.example/m", StatusListener: "https://pizza.example/s",
+		NotificationURL: "https://pizza.example/n", OnNetwork: true, DPoP: true, Introspect: true, WaitForVerdict: time.Second,
+		Quotas: map[string]app.Quota{"SMS": {PerMinute: 1}}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, fresh, err := d.Promote(ctx, pizza.ID, app.Promotion{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if live.Key == pizza.Key || fresh == secret || len(live.Key) != app.TokenLen || len(fresh) != app.TokenLen || !check(t, d, live, fresh) || check(t, d, live, secret) {
+		t.Fatal("key and secret are not its own")
+	}
+	if now := d.ByID(pizza.ID); !cmp.Equal(now, pizza) || !check(t, d, now, secret) {
+		t.Fatalf("the sandbox app has changed: %+v", now)
+	}
+	want := *pizza
+	want.ID, want.Key, want.Secret, want.Created = live.ID, live.Key, live.Secret, live.Created
+	want.Name, want.Level, want.Promoted, want.ShortCodes, want.Quotas, want.Introspect = "Pizza live", app.LevelProduction, pizza.ID, nil, nil, false
+	if diff := cmp.Diff(&want, live); diff != "" {
+		t.Fatal(diff)
+	}
+	t.Run("name and short codes may be chosen", func(t *testing.T) {
+		a, _, err := d.Promote(ctx, pizza.ID, app.Promotion{Name: "Pizza 2", ShortCodes: []number.ShortCode{"48599"}})
+		if err != nil || a.Name != "Pizza 2" || !a.Owns("48599") || a.Promoted != pizza.ID {
+			t.Fatalf("%+v %v", a, err)
+		}
+	})
+	signer, _, err := d.Create(ctx, app.App{Name: "signer", Auth: app.AuthKey, Keys: `{"keys":[1]}`}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("an app with a key pair needs keys of its own", func(t *testing.T) {
+		a, secret, err := d.Promote(ctx, signer.ID, app.Promotion{Keys: `{"keys":[2]}`})
+		if err != nil || secret != "" || a.Keys != `{"keys":[2]}` || a.Auth != app.AuthKey {
+			t.Fatalf("%+v %q %v", a, secret, err)
+		}
+	})
+	for _, c := range []struct {
+		name  string
+		id    app.ID
+		p     app.Promotion
+		field string // of an Invalid
+		is    error
+	}{
+		{"the name is taken the second time", pizza.ID, app.Promotion{}, "", app.ErrTaken},
+		{"the sandbox app's short code stays the sandbox app's", pizza.ID, app.Promotion{Name: "x", ShortCodes: []number.ShortCode{"48507"}}, "", app.ErrTaken},
+		{"a production app is one already", live.ID, app.Promotion{Name: "x"}, "level", nil},
+		{"the sandbox's public keys are not taken over", signer.ID, app.Promotion{Name: "x"}, "keys", nil},
+		{"keys for an app with a secret", pizza.ID, app.Promotion{Name: "x", Keys: "{}"}, "keys", nil},
+		{"an app that is not there", 999, app.Promotion{}, "", app.ErrUnknown},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := len(d.All())
+			_, _, err := d.Promote(ctx, c.id, c.p)
+			var inv *app.Invalid
+			if c.is != nil && !errors.Is(err, c.is) || c.field != "" && (!errors.As(err, &inv) || inv.Field != c.field) || len(d.All()) != before {
+				t.Fatalf("got %v, %d apps", err, len(d.All())-before)
+			}
+		})
+	}
+	t.Run("a deleted app cannot be promoted", func(t *testing.T) {
+		if err := d.Delete(ctx, signer.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := d.Promote(ctx, signer.ID, app.Promotion{Keys: "{}"}); !errors.Is(err, app.ErrUnknown) {
+			t.Fatal(err)
 		}
 	})
 }

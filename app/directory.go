@@ -22,6 +22,8 @@ var ErrUnknown = errors.New("no such app")
 type Config struct {
 	Now    func() time.Time // default time.Now
 	Levels Levels           // quotas of the service levels; default [DefaultLevels]
+	// Operator is the short code of what the operator itself sends to subscribers; "": it sends nothing.
+	Operator number.ShortCode
 }
 
 // Directory knows all apps. Reading takes no lock and no query: an immutable snapshot is swapped
@@ -32,6 +34,7 @@ type Directory struct {
 	now    func() time.Time
 	levels Levels
 	verify *verifier
+	own    [2]*App // see Operator
 
 	writing sync.Mutex // one change at a time, so that none is lost between reading and putting
 	loading sync.Mutex // one reload at a time, so that an older read never replaces a newer one
@@ -52,6 +55,11 @@ func NewDirectory(ctx context.Context, s Store, c Config) (*Directory, error) {
 		c.Now = time.Now
 	}
 	d := &Directory{store: s, now: c.Now, levels: c.Levels.filled(), verify: newVerifier(c.Now)}
+	if c.Operator != "" {
+		for i, l := range []Level{LevelProduction, LevelSandbox} {
+			d.own[i] = &App{ID: ID(-1 - i), Name: "operator", Level: l, ShortCodes: []number.ShortCode{c.Operator}}
+		}
+	}
 	if err := d.Reload(ctx); err != nil {
 		return nil, err
 	}
@@ -105,8 +113,23 @@ func (d *Directory) Reload(ctx context.Context) error {
 // ByKey finds an app by its App Key, a deleted one too; nil if there is none.
 func (d *Directory) ByKey(key string) *App { return d.snap.Load().byKey[key] }
 
-// ByID finds an app by its row, a deleted one too; nil if there is none.
-func (d *Directory) ByID(id ID) *App { return d.snap.Load().byID[id] }
+// ByID finds an app by its row, a deleted one too, or the operator; nil if there is none.
+func (d *Directory) ByID(id ID) *App {
+	if id < 0 && int(-id) <= len(d.own) {
+		return d.own[-1-id]
+	}
+	return d.snap.Load().byID[id]
+}
+
+// Operator stands for the operator where an app is needed: as the sender, on a network, of what
+// subscribers get from the operator itself (a PIN). It has no key, is in no list, and its short code can
+// be no app's. nil if the operator has no short code.
+func (d *Directory) Operator(l Level) *App {
+	if l == LevelProduction {
+		return d.own[0]
+	}
+	return d.own[1]
+}
 
 // ByName finds a living app by its name, in any case of letters; nil if there is none.
 func (d *Directory) ByName(name string) *App {
@@ -132,8 +155,8 @@ func (d *Directory) CheckSecret(ctx context.Context, a *App, secret string) (boo
 }
 
 // Create adds an app. An empty Key and an empty secret are generated (32 lower-case alphanumerics
-// each). The secret is returned once and kept only as a hash. Errors are [*Invalid], [ErrTaken] or
-// the store's.
+// each). The secret is returned once and kept only as a hash; an app that proves itself in another way
+// than by a secret gets none. Errors are [*Invalid], [ErrTaken] or the store's.
 func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, string, error) {
 	a.ID, a.Deleted = 0, false
 	if a.Key == "" {
@@ -146,10 +169,15 @@ func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, str
 	if err := clean(&a); err != nil {
 		return nil, "", err
 	}
-	if secret == "" {
+	switch {
+	case a.Auth != AuthSecret && secret != "":
+		return nil, "", invalid("secret", "an app with %s has none", a.Auth)
+	case a.Auth != AuthSecret:
+		a.Secret = ""
+	case secret == "":
 		secret = randomWord()
 		a.Secret = hashGenerated(secret)
-	} else {
+	default:
 		if err := checkChosen(secret); err != nil {
 			return nil, "", err
 		}
@@ -167,15 +195,54 @@ func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, str
 	return made, secret, nil
 }
 
-// Update changes an app: change gets a copy of it as the store has it now. ID, Key, Secret and
-// Created stay as they are, whatever change does to them.
+// Promote makes the production app of a sandbox app: with a key of its own, a secret of its own that is
+// returned once, and the scopes, the redirect URI, the listeners and the owner of the sandbox app, which
+// stays as it is. p says what cannot be the same for both.
+//
+// Quotas are the production level's. The right to introspect every token is not copied: it is the
+// operator's to give, app by app.
+func (d *Directory) Promote(ctx context.Context, id ID, p Promotion) (*App, string, error) {
+	from := d.ByID(id)
+	if from == nil || from.Deleted {
+		return nil, "", ErrUnknown
+	}
+	if from.Level != LevelSandbox {
+		return nil, "", invalid("level", "%q is a %s app already", from.Name, from.Level)
+	}
+	if p.Name == "" {
+		p.Name = from.Name + " live"
+	}
+	a := *from
+	a.Key, a.Secret, a.Level, a.Promoted, a.Introspect = "", "", LevelProduction, from.ID, false
+	a.Name, a.ShortCodes, a.Keys, a.Quotas = p.Name, p.ShortCodes, p.Keys, nil
+	return d.Create(ctx, a, "")
+}
+
+// Promotion is what a production app does not take over from the sandbox app that it comes from.
+type Promotion struct {
+	Name       string             // "": the sandbox app's, and " live"
+	ShortCodes []number.ShortCode // a code belongs to one app, so the sandbox app's stay where they are
+	Keys       string             // of an app with AuthKey, mandatory: whoever holds the sandbox's key must not be let in
+}
+
+// Update changes an app: change gets a copy of it as the store has it now. ID, Key, Secret, Created and
+// where it was promoted from stay as they are, whatever change does to them; an app that is to prove
+// itself in another way than by a secret loses its secret, and one that is to have one gets it by
+// [Directory.Rotate]. The level cannot change, because a production app's key and secret must never have
+// been a sandbox app's (docs/reference/oauth.md §8).
 func (d *Directory) Update(ctx context.Context, id ID, change func(*App) error) (*App, error) {
 	return d.edit(ctx, id, func(a *App) error {
 		was := *a
 		if err := change(a); err != nil {
 			return err
 		}
-		a.ID, a.Key, a.Secret, a.Created, a.Deleted = was.ID, was.Key, was.Secret, was.Created, false
+		if a.Level != was.Level {
+			return invalid("level", "cannot change: promote a sandbox app to production, which makes a new app with a new key and secret")
+		}
+		a.ID, a.Key, a.Secret, a.Created, a.Promoted, a.Deleted = was.ID, was.Key, was.Secret, was.Created, was.Promoted, false
+		if a.Auth != AuthSecret {
+			a.Secret = ""
+		}
 		return clean(a)
 	})
 }
@@ -184,6 +251,9 @@ func (d *Directory) Update(ctx context.Context, id ID, change func(*App) error) 
 func (d *Directory) Rotate(ctx context.Context, id ID) (*App, string, error) {
 	secret := randomWord()
 	a, err := d.edit(ctx, id, func(a *App) error {
+		if a.Auth != AuthSecret {
+			return invalid("auth", "an app with %s has no secret", a.Auth)
+		}
 		a.Secret = hashGenerated(secret)
 		return nil
 	})
@@ -231,15 +301,8 @@ func (d *Directory) edit(ctx context.Context, id ID, change func(*App) error) (*
 
 // put writes an app and reads all again, so that the caller sees its own change at once.
 func (d *Directory) put(ctx context.Context, a App) (*App, error) {
-	if !a.Deleted {
-		if other := d.ByName(a.Name); other != nil && other.ID != a.ID {
-			return nil, fmt.Errorf("name: %w", ErrTaken)
-		}
-		for _, c := range a.ShortCodes {
-			if other := d.ByShortCode(c); other != nil && other.ID != a.ID {
-				return nil, fmt.Errorf("short code %s, of %q: %w", c, other.Name, ErrTaken)
-			}
-		}
+	if err := d.free(a); err != nil {
+		return nil, err
 	}
 	id, err := d.store.PutApp(ctx, a)
 	if err != nil {
@@ -253,4 +316,23 @@ func (d *Directory) put(ctx context.Context, a App) (*App, error) {
 		return nil, ErrUnknown
 	}
 	return made, nil
+}
+
+// free says which name or short code of an app another one has.
+func (d *Directory) free(a App) error {
+	if a.Deleted {
+		return nil
+	}
+	if other := d.ByName(a.Name); other != nil && other.ID != a.ID {
+		return fmt.Errorf("name: %w", ErrTaken)
+	}
+	for _, c := range a.ShortCodes {
+		if d.own[0] != nil && d.own[0].Owns(c) {
+			return fmt.Errorf("short code %s, of the operator: %w", c, ErrTaken)
+		}
+		if other := d.ByShortCode(c); other != nil && other.ID != a.ID {
+			return fmt.Errorf("short code %s, of %q: %w", c, other.Name, ErrTaken)
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -39,6 +40,9 @@ var scopes = map[Scope]bool{
 	ScopeEmergencyServices: false, ScopeTL: true, ScopeDC: true, ScopePayment: false, ScopeCMS: false,
 	ScopeSpeech: false, ScopeTTS: false, ScopeSTTC: false, ScopeADS: false, ScopeWAP: false, ScopeAAB: true,
 }
+
+// Scopes lists the scopes of the platform by name.
+func Scopes() []Scope { return slices.Sorted(maps.Keys(scopes)) }
 
 // Known reports whether the scope exists on the platform.
 func (s Scope) Known() bool { _, ok := scopes[s]; return ok }

@@ -33,45 +33,51 @@ const (
 	minSecret     = 8
 	maxURL        = 2048 // docs/reference/reliability.md §2.4
 	maxShortCodes = 100
+	maxKeys       = 16 << 10 // bytes of a JWK set: ten RSA keys of 4,096 bits
 	maxWait       = 5 * time.Second
 	maxQuota      = 1_000_000_000_000
 )
 
-// clean brings an app into the form in which it is kept, or says what is wrong with it.
-func clean(a *App) (err error) {
-	if a.Name, err = cleanName(a.Name); err != nil {
-		return err
+// clean brings an app into the form in which it is kept, or says what is wrong with it first.
+func clean(a *App) error {
+	if wrong := tidy(a); len(wrong) > 0 {
+		return wrong[0]
 	}
-	if err := checkKey(a.Key); err != nil {
-		return err
+	return nil
+}
+
+// tidy brings an app into the form in which it is kept, and says all that is wrong with it.
+func tidy(a *App) (wrong []error) {
+	note := func(err error) {
+		if err != nil {
+			wrong = append(wrong, err)
+		}
 	}
+	var err error
+	a.Name, err = cleanText("name", a.Name)
+	if err == nil && a.Name == "" {
+		err = invalid("name", "is empty")
+	}
+	note(err)
+	a.Owner, err = cleanText("owner", a.Owner)
+	note(err)
+	note(checkKey(a.Key))
 	if !a.Level.Known() {
-		return invalid("level", "%q is not one of %s, %s", a.Level, LevelSandbox, LevelProduction)
+		note(invalid("level", "%q is not one of %s, %s", a.Level, LevelSandbox, LevelProduction))
 	}
 	var scopes []Scope
 	for _, s := range a.Scopes {
 		if !s.Known() {
-			return invalid("scopes", "%q is no scope of the platform", s)
+			note(invalid("scopes", "%q is no scope of the platform", s))
+			break
 		}
 		if !slices.Contains(scopes, s) {
 			scopes = append(scopes, s)
 		}
 	}
 	a.Scopes = scopes
-	if len(a.ShortCodes) > maxShortCodes {
-		return invalid("short_codes", "more than %d", maxShortCodes)
-	}
-	var codes []number.ShortCode
-	for _, c := range a.ShortCodes {
-		code, err := number.ParseShortCode(string(c))
-		if err != nil {
-			return invalid("short_codes", "%q is not 3 to 8 digits", string(c))
-		}
-		if !slices.Contains(codes, code) {
-			codes = append(codes, code)
-		}
-	}
-	a.ShortCodes = codes
+	a.ShortCodes, err = cleanCodes(a.ShortCodes)
+	note(err)
 	for _, u := range []struct {
 		field string
 		value *string
@@ -81,38 +87,87 @@ func clean(a *App) (err error) {
 		{"status_listener", &a.StatusListener},
 		{"notification_url", &a.NotificationURL},
 	} {
-		if *u.value, err = cleanURL(u.field, *u.value); err != nil {
-			return err
-		}
+		*u.value, err = cleanURL(u.field, *u.value)
+		note(err)
 	}
+	note(cleanAuth(a))
 	if a.WaitForVerdict < 0 || a.WaitForVerdict > maxWait {
-		return invalid("wait_for_verdict", "must be from 0 to %s", maxWait)
+		note(invalid("wait_for_verdict", "must be from 0 to %s", maxWait))
 	}
 	for api, q := range a.Quotas {
 		if q.PerMinute < 0 || q.PerDay < 0 || q.PerMinute > maxQuota || q.PerDay > maxQuota {
-			return invalid("quotas", "%q: figures must be from 0 to %d", api, int64(maxQuota))
+			note(invalid("quotas", "%q: figures must be from 0 to %d", api, int64(maxQuota)))
+			break
 		}
+	}
+	return wrong
+}
+
+func cleanCodes(list []number.ShortCode) (codes []number.ShortCode, err error) {
+	if len(list) > maxShortCodes {
+		return nil, invalid("short_codes", "more than %d", maxShortCodes)
+	}
+	for _, c := range list {
+		code, err := number.ParseShortCode(string(c))
+		if err != nil {
+			return nil, invalid("short_codes", "%q is not 3 to 8 digits", string(c))
+		}
+		if !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	return codes, nil
+}
+
+// cleanAuth checks that an app has what its way to prove itself needs, and nothing that belongs to
+// another. What the keys are is checked by the package that verifies with them ([longlines/oauth]).
+func cleanAuth(a *App) error {
+	a.Keys = strings.TrimSpace(a.Keys)
+	switch a.Auth {
+	case AuthSecret:
+	case AuthKey:
+		switch {
+		case a.Keys == "":
+			return invalid("keys", "an app with %s needs its public keys, a JWK set", AuthKey)
+		case len(a.Keys) > maxKeys:
+			return invalid("keys", "are longer than %d bytes", maxKeys)
+		case !utf8.ValidString(a.Keys):
+			return invalid("keys", "are not UTF-8")
+		}
+	case AuthNone:
+		// Its redirect URI is all that tells it from another app that knows its key (RFC 6749 §3.1.2.2).
+		if a.RedirectURI == "" {
+			return invalid("redirect_uri", "an app without a secret must register one")
+		}
+		if a.Introspect {
+			return invalid("introspect", "an app without a secret cannot be trusted with others' tokens (RFC 7662 §2.1)")
+		}
+	default:
+		return invalid("auth", "%q is not one of secret, %s, %s", a.Auth, AuthKey, AuthNone)
+	}
+	if a.Auth != AuthKey && a.Keys != "" {
+		return invalid("keys", "belong to an app with %s only", AuthKey)
 	}
 	return nil
 }
 
-// cleanName is the NFKC form of a name, so that two that look alike are alike, without what could
-// make it look like something else on a consent page (docs/reference/reliability.md T6).
-func cleanName(s string) (string, error) {
+// cleanText is the NFKC form of a name that people see, so that two that look alike are alike, without
+// what could make it look like something else on a consent page (docs/reference/reliability.md T6).
+func cleanText(field, s string) (string, error) {
 	if !utf8.ValidString(s) {
-		return "", invalid("name", "is not UTF-8")
+		return "", invalid(field, "is not UTF-8")
+	}
+	if len(s) > 8*maxName { // before it is unfolded: one character may become eighteen
+		return "", invalid(field, "is longer than %d characters", maxName)
 	}
 	s = strings.TrimSpace(norm.NFKC.String(s))
-	if s == "" {
-		return "", invalid("name", "is empty")
-	}
 	if utf8.RuneCountInString(s) > maxName {
-		return "", invalid("name", "is longer than %d characters", maxName)
+		return "", invalid(field, "is longer than %d characters", maxName)
 	}
 	for _, r := range s {
 		// Cf holds the bidirectional controls and the invisible joiners.
 		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || r == utf8.RuneError {
-			return "", invalid("name", "has the character %U, which cannot be shown", r)
+			return "", invalid(field, "has the character %U, which cannot be shown", r)
 		}
 	}
 	return s, nil

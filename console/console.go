@@ -8,14 +8,16 @@
 //
 //	/            the start: goes to /phones, or, without a virtual network, shows the links and the stream
 //	/phones      the phones and the stream
+//	/phones/{number}/page?path=…   opens a page of the platform in that phone's browser
+//	/callback    the redirect address of the demo app: what an app does with a code
 //	/signin      asks for the admin token; ?code=… is the link that `longlines serve` prints
 //	/signout     forgets the cookie
 //	/console/…   script, style, icon; named by their content, so a browser keeps them for good
 //
 // The page is made on the server and brought to life by one script without a framework or a build
 // step. It loads nothing from anywhere else, because it must work in closed networks, and its
-// Content-Security-Policy allows nothing else either. Everything but the sign-in page is behind the
-// [Guard].
+// Content-Security-Policy allows nothing else either. Everything but the sign-in page and /callback is
+// behind the [Guard].
 package console
 
 import (
@@ -28,6 +30,7 @@ import (
 	"html/template"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,6 +59,10 @@ type Config struct {
 	Demo      *DemoApp // fills the curl lines and the button that sends; nil: neither is shown
 	Habits    []Habit  // the numbers that behave in a way of their own; none: the table is not shown
 	Version   string   // of Longlines
+
+	// PhoneURL is where the browser of a phone, "+14255550100", finds a page of the platform; path begins
+	// with a slash and may have a query. nil: phones have no browser, and none is offered.
+	PhoneURL func(number, path string) string
 }
 
 // DemoApp is the app that a platform without a configuration has.
@@ -63,6 +70,9 @@ type DemoApp struct {
 	Name        string // default "demo"
 	Key, Secret string
 	ShortCode   string
+	// AuthorizePath begins a consent: "/oauth/v4/authorize?client_id=…", with the redirect to /callback of
+	// the console. "": none is offered.
+	AuthorizePath string
 }
 
 // Habit says what texts to a magic number meet (docs/reference/conventions.md §3.11).
@@ -84,8 +94,16 @@ type console struct {
 	assets map[string]asset  // by path: "/console/app.0123456789.js"
 	names  map[string]string // path by file name: "app.js"
 	csrf   *http.CrossOriginProtection
-	policy string // Content-Security-Policy of the sign-in page, which carries its own style
-	style  template.CSS
+
+	// Pages for whom the guard does not know carry their style and script: nothing else is served to them.
+	signin, landing inline
+}
+
+// inline is what a page carries within it, and the Content-Security-Policy that lets it.
+type inline struct {
+	Style  template.CSS
+	Script template.JS
+	policy string
 }
 
 // asset is an embedded file as it is served.
@@ -121,6 +139,10 @@ func New(c Config) http.Handler {
 	page := func(serve http.HandlerFunc) http.Handler { return c.Guard.Wrap(serve, http.HandlerFunc(x.askToken)) }
 	mux.Handle("GET /{$}", page(x.start))
 	mux.Handle("GET /phones", page(x.phones))
+	mux.Handle("GET /phones/{number}/page", page(x.phonePage))
+	if c.Demo != nil {
+		mux.Handle("GET /callback", c.Guard.Wrap(x.callback(c.Demo), x.callback(nil)))
+	}
 	mux.Handle("GET /signin", c.Guard.Wrap(toStart, http.HandlerFunc(x.askToken)))
 	mux.HandleFunc("POST /signin", x.signIn)
 	mux.Handle("POST /signout", c.Guard.Wrap(http.HandlerFunc(x.signOut), toStart))
@@ -135,8 +157,8 @@ func New(c Config) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		// The link of `longlines serve` may point at any page.
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Query().Has("code") {
+		// The link of `longlines serve` may point at any page; at /callback a code is one of OAuth.
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path != "/callback" && r.URL.Query().Has("code") {
 			x.takeCode(w, r)
 			return
 		}
@@ -151,6 +173,7 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 // load names the embedded files by their content. An error would mean that the binary lacks a part
 // of itself.
 func (x *console) load() {
+	within := map[string][]byte{} // that pages carry in them
 	entries, err := files.ReadDir("static")
 	if err != nil {
 		panic(err)
@@ -161,10 +184,9 @@ func (x *console) load() {
 			panic(err)
 		}
 		sum := sha256.Sum256(body)
-		if e.Name() == "signin.css" { // stands in its page: nothing is served to whom the guard does not know
-			x.style = template.CSS(body)
-			x.policy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-				base64.StdEncoding.EncodeToString(sum[:]))
+		switch e.Name() {
+		case "callback.css", "callback.js", "signin.css":
+			within[e.Name()] = body
 			continue
 		}
 		ext := path.Ext(e.Name())
@@ -172,6 +194,19 @@ func (x *console) load() {
 		x.assets[at] = asset{contentTypes[ext], body}
 		x.names[e.Name()] = at
 	}
+	x.signin.Style = template.CSS(within["signin.css"])
+	x.signin.policy = fmt.Sprintf("default-src 'none'; style-src %s; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		digest(string(x.signin.Style)))
+	x.landing.Style = template.CSS(slices.Concat(within["signin.css"], within["callback.css"]))
+	x.landing.Script = template.JS(within["callback.js"])
+	x.landing.policy = fmt.Sprintf("default-src 'none'; style-src %s; script-src %s; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "+
+		"require-trusted-types-for 'script'", digest(string(x.landing.Style)), digest(string(x.landing.Script)))
+}
+
+// digest names a style or a script that a page carries (CSP Level 3 §2.3.1).
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // asset serves an embedded file. Its name changes with its content, so it may be kept for a year, but

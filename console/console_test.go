@@ -278,10 +278,14 @@ func TestWithoutAVirtualNetworkTheStartShowsTheLinks(t *testing.T) {
 			t.Errorf("the start lacks %s", word)
 		}
 	}
-	for _, word := range []string{`id="phones"`, "client_secret", "Send me a text"} {
+	for _, word := range []string{`id="phones"`, "client_secret", "Send me a text", "Open a page on this phone"} {
 		if strings.Contains(body, word) {
 			t.Errorf("the start has %s", word)
 		}
+	}
+	for _, path := range []string{"/callback", "/phones/+14255550100/page?path=%2F"} {
+		r, _ = who.get(path)
+		who.want(path, r, http.StatusNotFound, "")
 	}
 }
 
@@ -301,13 +305,15 @@ func TestTheCurlLinesAreQuotedForAShell(t *testing.T) {
 }
 
 func TestTheScriptHasNoWayToMakeMarkupOfData(t *testing.T) {
-	script, err := os.ReadFile("static/app.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, word := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"} {
-		if strings.Contains(string(script), word) {
-			t.Errorf("the script uses %s", word)
+	for _, name := range []string{"app.js", "callback.js"} {
+		script, err := os.ReadFile("static/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"} {
+			if strings.Contains(string(script), word) {
+				t.Errorf("%s uses %s", name, word)
+			}
 		}
 	}
 }

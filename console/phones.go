@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"longlines/number"
 )
 
 // page is what phones.html shows; the script goes on from there.
@@ -37,6 +39,15 @@ func (p page) Kinds() [][3]string {
 		{"link", "Links", "links that go up or down"},
 	}
 }
+
+// OnPhone is the address here that opens a page in the browser of the first phone; the script aims it at
+// the others.
+func (p page) OnPhone(path string) string {
+	return "/phones/" + p.First + "/page?path=" + url.QueryEscape(path)
+}
+
+// InBrowser is a page of the platform as whoever looks at the console sees it.
+func (p page) InBrowser(path string) string { return p.APIURL + path }
 
 // phone is a line of GET /sandbox/v1/phones.
 type phone struct {
@@ -73,6 +84,18 @@ func (x *console) phones(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.live(w, r)
+}
+
+// phonePage leads to a page of the platform as a phone sees it. It is a redirect and no form, because the
+// pages of a phone are another origin, where our Content-Security-Policy lets no form go.
+func (x *console) phonePage(w http.ResponseWriter, r *http.Request) {
+	m, err := number.ParseMSISDN(r.PathValue("number"))
+	path := r.URL.Query().Get("path")
+	if _, bad := url.ParseRequestURI(path); x.PhoneURL == nil || err != nil || bad != nil || path[0] != '/' {
+		x.missing(w, r)
+		return
+	}
+	http.Redirect(w, r, x.PhoneURL(m.String(), path), http.StatusSeeOther)
 }
 
 func (x *console) live(w http.ResponseWriter, r *http.Request) {

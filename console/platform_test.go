@@ -17,6 +17,7 @@ import (
 	"longlines/gsm"
 	"longlines/number"
 	"longlines/sandbox"
+	"longlines/sandbox/enrichment"
 	"longlines/sandbox/phone"
 	"longlines/smpp"
 	"longlines/timeline"
@@ -26,12 +27,13 @@ import (
 // virtual network, and in the place of the SMS rules an ESME that submits what is posted to
 // /admin/v1/messages and tells the timeline what it sees.
 type platform struct {
-	t     testing.TB
-	feed  atomic.Pointer[timeline.Feed]
-	net   *sandbox.Network
-	guard *adminv1.Guard
-	url   string
-	cut   func() // ends all connections
+	t      testing.TB
+	feed   atomic.Pointer[timeline.Feed]
+	net    *sandbox.Network
+	phones *enrichment.Proxy // what phones see through it is a page that says who they are
+	guard  *adminv1.Guard
+	url    string
+	cut    func() // ends all connections
 	// final lets a receipt have its effect: a test that wants to see the states before takes it away.
 	final chan struct{}
 
@@ -80,12 +82,14 @@ func start(t testing.TB, held bool) *platform {
 	for _, h := range phone.Habits() {
 		habits = append(habits, console.Habit{NN: h.NN, Text: h.Name})
 	}
+	p.browsers(ctx)
 	mux := http.NewServeMux()
 	mux.Handle("/admin/v1/", p.guard.Wrap(admin, adminv1.Denied))
 	mux.Handle("/sandbox/v1/", p.guard.Wrap(box, adminv1.Denied))
 	mux.Handle("/", console.New(console.Config{
 		Guard: p.guard, Admin: admin, Sandbox: box, APIURL: "http://127.0.0.1:8100", Habits: habits, Version: "0.1.0",
-		Demo: &console.DemoApp{Key: "sandbox-demo", Secret: "sandbox-secret", ShortCode: "48507"},
+		Demo:     &console.DemoApp{Key: "sandbox-demo", Secret: "sandbox-secret", ShortCode: "48507", AuthorizePath: authorizePath},
+		PhoneURL: func(n, path string) string { return p.phones.URL(number.MSISDN(n[1:]), path) },
 	}))
 	s := httptest.NewServer(mux)
 	t.Cleanup(func() {
@@ -94,6 +98,40 @@ func start(t testing.TB, held bool) *platform {
 	})
 	p.url, p.cut = s.URL, s.CloseClientConnections
 	return p
+}
+
+const authorizePath = "/oauth/v4/authorize?client_id=sandbox-demo&scope=IMMN%2CMIM%2CSMS"
+
+// browsers runs the proxy that the browsers of phones go through, in front of a page of its own.
+func (p *platform) browsers(ctx context.Context) {
+	server, client, err := enrichment.Certificates()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pages := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/favicon.ico" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprintf(w, "%s %s known=%t", r.Host, r.RequestURI, r.Header.Get("X-Subscriber-Assertion") != "")
+	}))
+	pages.TLS = server
+	pages.StartTLS()
+	p.t.Cleanup(pages.Close)
+	p.phones, err = enrichment.New(enrichment.Config{Listen: "127.0.0.1:0", Target: pages.Listener.Addr().String(), TLS: client, Issuer: "virtual", Key: make([]byte, 32)})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	go func() { ended <- p.phones.Run(ctx) }()
+	p.t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			p.t.Errorf("the proxy ended with %v", err)
+		}
+	})
 }
 
 // restart forgets the timeline, as another run of the server does.

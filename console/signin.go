@@ -1,15 +1,14 @@
 package console
 
 import (
-	"html/template"
 	"net/http"
 	"strings"
 )
 
 // signInPage is what the sign-in page shows.
 type signInPage struct {
+	inline
 	Theme string
-	Style template.CSS
 	Wrong string // what was wrong with the last attempt; "" if there was none
 }
 
@@ -23,8 +22,8 @@ func (x *console) askToken(w http.ResponseWriter, r *http.Request) {
 }
 
 func (x *console) signInPage(w http.ResponseWriter, r *http.Request, status int, wrong string) {
-	w.Header().Set("Content-Security-Policy", x.policy)
-	x.render(w, status, "signin.html", signInPage{themeOf(r), x.style, wrong})
+	w.Header().Set("Content-Security-Policy", x.signin.policy)
+	x.render(w, status, "signin.html", signInPage{x.signin, themeOf(r), wrong})
 }
 
 // signIn takes the token from the form.

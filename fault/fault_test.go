@@ -21,6 +21,8 @@ var published = []string{
 	"SVC0280", "SVC0283", "SVC1000", "SVC1002", "SVC8501", "SVC8510", "SVC8511", "SVC8512", "SVC8513", "SVC8514",
 	"invalid_client", "invalid_request", "invalid_grant", "invalid_scope", "unsupported_grant_type", "unsupported_token_type",
 	"access_denied", "server_error", "temporarily_unavailable",
+	// The RFCs have these for what the published table does not know (RFC 6749, 9101, 9449).
+	"unsupported_response_type", "unauthorized_client", "invalid_request_uri", "invalid_dpop_proof",
 }
 
 func TestTheTableHoldsEveryPublishedCodeAndNoOther(t *testing.T) {

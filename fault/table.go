@@ -115,6 +115,11 @@ var (
 	TokenTypeUnsupported = &Fault{Code: "unsupported_token_type", Case: "token-type", Status: 400, Description: "token type not supported"}
 	NotOnNetwork         = &Fault{Code: "access_denied", Case: "not-on-network", Status: 302, Description: "not on network"}
 	AccessDenied         = &Fault{Code: "access_denied", Case: "refused", Status: 302, Description: "refused by the user"}
+	RedirectRequest      = &Fault{Code: "invalid_request", Case: "redirect-request", Status: 302, Description: "request not valid"}
+	ResponseType         = &Fault{Code: "unsupported_response_type", Case: "response-type", Status: 302, Description: "response_type not supported"}
+	ClientUnauthorized   = &Fault{Code: "unauthorized_client", Case: "client", Status: 400, Description: "client may not use this grant"}
+	RequestURIInvalid    = &Fault{Code: "invalid_request_uri", Case: "request-uri", Status: 400, Description: "request_uri not valid"}
+	ProofInvalid         = &Fault{Code: "invalid_dpop_proof", Case: "dpop", Status: 400, Description: "DPoP proof not valid"}
 	OAuthNoAnswer        = &Fault{Code: "server_error", Case: "bad-gateway", Status: 502, Description: "no answer in time"}
 	OAuthInternal        = &Fault{Code: "server_error", Case: "internal", Status: 500, Description: "internal error"}
 	OAuthUnavailable     = &Fault{Code: "temporarily_unavailable", Case: "unavailable", Status: 503, Description: "temporarily unavailable", RetryAfter: 5 * time.Second}
@@ -841,6 +846,37 @@ var table = []Row{
 		Condition: "At authorize, the scope is missing or not right for the API. The error goes into the redirect.",
 		Remedy:    "Ask for the right scope.",
 		APIs:      []string{APIOAuth}, Methods: methodsAuth, Seed: []string{"uriscope"}, Source: "SEED, RFC 6749 §4.1.2.1", Raised: true, DueIn: DueOAuthAuthorize,
+	},
+	{
+		Fault: RedirectRequest, Title: "The authorization request is not valid", Kind: KindOAuth, Blame: YourCode,
+		Condition: "At authorize, a parameter is there twice, too long, or not of its form; or an app without a secret sent no code_challenge. The error goes into the redirect.",
+		Causes:    []string{"code_challenge_method is plain; only S256 is taken.", "state is longer than 2,048 characters.", "A parameter is repeated."},
+		Remedy:    "error_description names the parameter; correct it.",
+		APIs:      []string{APIOAuth}, Methods: methodsAuth, Source: "RFC 6749 §4.1.2.1, RFC 7636 §4.4.1", Raised: true, DueIn: DueOAuthAuthorize, Provoke: "code_challenge_method=plain.",
+	},
+	{
+		Fault: ResponseType, Title: "response_type is not code", Kind: KindOAuth, Blame: YourCode,
+		Condition: "At authorize, response_type is there and is not code. The error goes into the redirect.",
+		Remedy:    "Use code, or leave it out.",
+		APIs:      []string{APIOAuth}, Methods: methodsAuth, Source: "RFC 6749 §4.1.2.1", Raised: true, DueIn: DueOAuthAuthorize, Provoke: "response_type=token.",
+	},
+	{
+		Fault: ClientUnauthorized, Title: "The app may not use this grant", Kind: KindOAuth, Blame: YourCode,
+		Condition: "An app without a secret asked for a token by client_credentials, or asked about a token, which only an app that proves itself may.",
+		Remedy:    "Use authorization_code with PKCE, or register the app with a secret or a key.",
+		APIs:      []string{APIOAuth}, Methods: methodsClient, Source: "RFC 6749 §5.2", Raised: true, DueIn: DueOAuthAuthorize,
+	},
+	{
+		Fault: RequestURIInvalid, Title: "request_uri is not valid", Kind: KindOAuth, Blame: YourCode,
+		Condition: "request_uri is unknown, expired, or was pushed by another app.",
+		Remedy:    "Push the request again and use the address at once; it lives a minute.",
+		APIs:      []string{APIOAuth}, Methods: methodsAuth, Source: "RFC 9126 §2.2, RFC 9101 §7", Raised: true, DueIn: DueOAuthAuthorize,
+	},
+	{
+		Fault: ProofInvalid, Title: "The DPoP proof is not valid", Kind: KindOAuth, Blame: YourCode,
+		Condition: "The header DPoP is there twice, is no proof for this method and address, is too old, was used before, or is missing although the app uses bound tokens only.",
+		Remedy:    "Make a fresh proof for each request (RFC 9449 §4.2), with the clock right to a minute.",
+		APIs:      []string{APIOAuth}, Methods: methodsToken, Source: "RFC 9449 §5", Raised: true, DueIn: DueOAuthAuthorize,
 	},
 	{
 		Fault: OAuthNoAnswer, Title: "No answer in time", Kind: KindOAuth, Blame: Temporary,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/fault"
 	"longlines/id"
 	"longlines/oauth"
 	"longlines/wire"
@@ -28,6 +29,10 @@ type Endpoint struct {
 	// oldest SMS and MMS paths only (docs/reference/oauth.md §5). It never reaches a log or a record.
 	QueryToken bool
 	Handle     func(c *Call) (Reply, error)
+	// Page, if set, renders a refusal as a page for a caller whose Accept prefers HTML; nil, or a nil
+	// result, leaves it in the row's dialect (docs/reference/errors.md §1.3). c may be nil when the
+	// request was refused before it had one.
+	Page func(c *Call, f *fault.Fault) (html []byte, header http.Header)
 }
 
 // Call is one request after the gateway's checks: authorised, within quota, body read and of an
@@ -43,6 +48,9 @@ type Call struct {
 	Wait time.Duration
 	// Subject is set by the handler: the row the call made or asked for, for the request record.
 	Subject id.Number
+	// Refused is set by a handler whose reply tells a refusal in its own way, as a redirect does: for the
+	// request record and the metrics.
+	Refused *fault.Fault
 
 	ctx context.Context
 	x   *exchange // nil in a Call that no gateway made
@@ -72,6 +80,8 @@ type Reply struct {
 	Status int // 0: 200
 	Header http.Header
 	Body   any // a struct with json and xml tags; nil: none
+	// HTML is a page instead of a Body; Header may say more about it than its Content-Type.
+	HTML []byte
 
 	// After, if set, is called once when it is known what became of the reply: written is true if every
 	// byte was written and flushed without an error, and the connection was not reset within a second

@@ -11,6 +11,7 @@
 //	quota.go        a unit of the minute and of the day left? 403
 //	gateway.go      media type 415, size 413; the body is read
 //	idempotency.go  seen before? the kept answer, 409 or 422
+//	gateway.go      does the subscriber's consent cover the scope? POL0002
 //	                then the row's handler, with a deadline: 502
 //
 // Every answer, good or bad, is written here once: in the caller's format, in the dialect of the
@@ -34,6 +35,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"longlines/app"
 	"longlines/fault"
 	"longlines/id"
@@ -46,7 +49,7 @@ import (
 // Tokens tells what a bearer token stands for. *oauth.Service does. A token that opens nothing is
 // fault.BadToken.
 type Tokens interface {
-	Check(ctx context.Context, bearer string) (oauth.Grant, error)
+	Check(ctx context.Context, p oauth.Presented) (oauth.Grant, error)
 }
 
 // Config is what a [Gateway] needs. Endpoints, Tokens, Apps, Meter and Store are mandatory.
@@ -65,9 +68,16 @@ type Config struct {
 	// PublicURL is how apps reach the listener ("https://api.example.com"), for links in replies;
 	// "" takes the request's Host.
 	PublicURL string
-	Limits    Limits
-	Log       *slog.Logger // default slog.Default()
-	Metrics   *Metrics     // nil: none
+	// Issuer is the address of the authorization server, which is the API's own: proofs of possession
+	// (RFC 9449) must be for it, whatever Host a request names. "" takes PublicURL, or Host.
+	Issuer  string
+	Limits  Limits
+	Log     *slog.Logger // default slog.Default()
+	Metrics *Metrics     // nil: none
+	// Details keeps, with the record of a call of a sandbox app, the request and its answer as they were on
+	// the wire, without what must not be seen (docs/reference/conventions.md §3.9): at a person's pace;
+	// of a flood only some hundred a second.
+	Details bool
 	// ErrorsOnly keeps records of refused calls only, for sites that keep their own access log.
 	ErrorsOnly bool
 }
@@ -82,10 +92,12 @@ type Gateway struct {
 	name       func(id.Number) string
 	now        func() time.Time
 	publicURL  string
+	issuer     string
 	limits     Limits
 	log        *slog.Logger
 	metrics    *Metrics
 	errorsOnly bool
+	details    *rate.Limiter // nil: none are kept
 
 	mux      *http.ServeMux
 	methods  []string                // served anywhere
@@ -112,8 +124,11 @@ func New(c Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		tokens: c.Tokens, apps: c.Apps, meter: c.Meter, store: c.Store, feed: c.Timeline, name: c.Name, now: c.Now,
-		publicURL: strings.TrimRight(c.PublicURL, "/"), limits: c.Limits.filled(), log: c.Log, metrics: c.Metrics,
+		publicURL: strings.TrimRight(c.PublicURL, "/"), issuer: strings.TrimRight(c.Issuer, "/"), limits: c.Limits.filled(), log: c.Log, metrics: c.Metrics,
 		errorsOnly: c.ErrorsOnly,
+	}
+	if c.Details {
+		g.details = rate.NewLimiter(200, 400)
 	}
 	g.buffers.New = func() any { b := make([]byte, 0, 1024); return &b }
 	if err := g.table(c.Endpoints, c.Pages); err != nil {
@@ -148,6 +163,7 @@ type exchange struct {
 	out    answer
 	fault  *fault.Fault
 	took   time.Duration // until the answer was written
+	seen   string        // the call as it was on the wire, for the record
 	wrote  bool
 	failed bool // the answer could not be written
 
@@ -274,6 +290,9 @@ func (x *exchange) run(rt *route, r *http.Request) (reply Reply, done bool, err 
 	}
 	if done, err := x.once(r); done || err != nil {
 		return reply, done, err
+	}
+	if g := &x.call.Grant; rt.Scope != "" && !g.Consented(rt.Scope) {
+		return reply, false, fault.OptedOut.With(g.Subscriber.Tel())
 	}
 	x.call.Wait = wait(r, x.call.Grant.App)
 	x.ran = true
@@ -419,6 +438,7 @@ func goodCorrelator(s string) bool {
 var (
 	typeJSON    = []string{"application/json"}
 	typeXML     = []string{"application/xml"}
+	typeHTML    = []string{"text/html; charset=utf-8"}
 	typeProblem = []string{"application/problem+json"}
 	trueValue   = []string{"true"}
 )
@@ -444,6 +464,11 @@ func (x *exchange) succeed(reply Reply) {
 			x.Header()["Content-Type"] = typeJSON
 		}
 	}
+	if reply.HTML != nil {
+		x.out.body = reply.HTML
+		x.Header()["Content-Type"] = typeHTML
+	}
+	x.fault = x.call.Refused
 	x.keep()
 	x.write()
 	if reply.After != nil {
@@ -489,6 +514,12 @@ func (x *exchange) fail(err error) {
 			h["Content-Type"] = typeXML
 		} else {
 			h["Content-Type"] = typeJSON
+		}
+	}
+	if x.row.Page != nil && wire.PrefersHTML(accept(x.r)) {
+		if html, header := x.row.Page(&x.call, f); html != nil {
+			x.out.body, x.out.header = html, header
+			h["Content-Type"] = typeHTML
 		}
 	}
 	h["Link"] = []string{"<" + base + f.Path() + `>; rel="describedby"`}

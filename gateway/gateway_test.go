@@ -228,7 +228,7 @@ func (s *site) newApp(name string) (*app.App, string) {
 
 func (s *site) newToken(a *app.App, scope string) string {
 	s.t.Helper()
-	out, err := s.tokens.ClientCredentials(context.Background(), a, scope)
+	out, err := s.tokens.ClientCredentials(context.Background(), a, scope, [32]byte{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -1057,7 +1057,7 @@ func TestCallerLeaves(t *testing.T) {
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		recs, err := s.store.Requests(context.Background(), 0, 1)
+		recs, err := s.store.Requests(context.Background(), gateway.RequestFilter{}, 0, 1)
 		if err != nil || time.Now().After(deadline) {
 			t.Fatal(recs, err)
 		}
@@ -1084,7 +1084,7 @@ func TestRecord(t *testing.T) {
 	deadline := time.Now().Add(10 * time.Second)
 	for len(got) < 2 {
 		var err error
-		if got, err = s.store.Requests(context.Background(), 0, 10); err != nil || time.Now().After(deadline) {
+		if got, err = s.store.Requests(context.Background(), gateway.RequestFilter{}, 0, 10); err != nil || time.Now().After(deadline) {
 			t.Fatal(got, err)
 		}
 	}

@@ -9,12 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"longlines/app"
 	"longlines/timeline"
 	"longlines/wire"
 )
 
 // record keeps what was asked and answered (docs/reference/conventions.md §3.9), counts it, and
-// shows it to whoever watches. No body, no token, no query gets into the record or the log.
+// shows it to whoever watches. No body, no token, no query gets into the log.
 func (x *exchange) record() {
 	took := x.took
 	if took == 0 { // a page, or a caller that has gone
@@ -39,6 +40,7 @@ func (x *exchange) record() {
 		r := Record{
 			ID: x.call.ID, API: rt.API, Operation: rt.Operation, Method: x.r.Method, Path: x.r.URL.Path,
 			Status: x.out.status, Code: code, Case: anchor, Subject: x.call.Subject, Remote: x.r.RemoteAddr, Took: took,
+			Detail: x.seen,
 		}
 		if a != nil {
 			r.App = a.ID
@@ -77,10 +79,22 @@ func (x *exchange) logged(took time.Duration) {
 	x.g.log.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// detail puts the call onto the timeline, while its body is still there. The wire is formatted only
-// if somebody looks.
+// detail keeps what the call looked like, while its bodies are still there: for the timeline if somebody
+// looks, and for the record of a sandbox app's call.
 func (x *exchange) detail() {
-	if x.g.feed == nil || x.row.page != nil {
+	if x.row.page != nil {
+		return
+	}
+	watched := x.g.feed != nil && x.g.feed.Watched()
+	kept := x.g.details != nil && x.sandboxed() && x.g.details.Allow()
+	wire := ""
+	if watched || kept {
+		wire = x.wire()
+	}
+	if kept {
+		x.seen = wire
+	}
+	if x.g.feed == nil {
 		return
 	}
 	e := timeline.Entry{
@@ -100,10 +114,17 @@ func (x *exchange) detail() {
 	if x.call.Subject != 0 && x.g.name != nil {
 		e.Message = x.g.name(x.call.Subject)
 	}
-	if x.g.feed.Watched() {
-		e.Detail = x.wire()
+	if watched {
+		e.Detail = wire
 	}
 	x.g.feed.Add(e)
+}
+
+// sandboxed reports whether the caller is a sandbox app, or nobody that is known: a developer who looks
+// for what was wrong with a request.
+func (x *exchange) sandboxed() bool {
+	a := x.call.Grant.App
+	return a == nil || a.Level == app.LevelSandbox
 }
 
 func statusText(status int) string {
@@ -142,6 +163,8 @@ func (x *exchange) wire() string {
 func (x *exchange) body(b *strings.Builder, body []byte) {
 	switch {
 	case len(body) == 0:
+	case x.Header().Get("Content-Type") == typeHTML[0] && &body[0] != first(x.call.Body):
+		b.WriteString("\n[" + strconv.Itoa(len(body)) + " bytes of a page, not shown]")
 	case x.dialect == wire.DialectOAuth && x.fault == nil, x.dialect == wire.DialectOAuth && len(x.call.Body) > 0 && &body[0] == &x.call.Body[0]:
 		b.WriteString("\n[" + strconv.Itoa(len(body)) + " bytes with credentials, not shown]")
 	case len(body) > maxDetail:
@@ -149,6 +172,14 @@ func (x *exchange) body(b *strings.Builder, body []byte) {
 	default:
 		b.WriteString("\n" + strings.ToValidUTF8(string(body), "\uFFFD"))
 	}
+}
+
+// first is the address of a body.
+func first(b []byte) *byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return &b[0]
 }
 
 func headers(b *strings.Builder, h http.Header) {
@@ -159,7 +190,7 @@ func headers(b *strings.Builder, h http.Header) {
 	slices.Sort(names)
 	for _, n := range names {
 		for _, v := range h[n] {
-			if secretHeader(n) {
+			if secretHeader(n) || n == "Location" && strings.Contains(v, "?") { // a code may stand in it
 				scheme, _, found := strings.Cut(v, " ")
 				if v = "[not shown]"; found && n == "Authorization" {
 					v = scheme + " [not shown]"
@@ -172,7 +203,7 @@ func headers(b *strings.Builder, h http.Header) {
 
 func secretHeader(name string) bool {
 	switch name {
-	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key":
+	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "Dpop", "X-Subscriber-Assertion":
 		return true
 	}
 	return false

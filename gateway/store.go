@@ -8,7 +8,8 @@ import (
 	"longlines/id"
 )
 
-// Record is what is kept of one call (docs/reference/conventions.md §3.9): metadata, no bodies.
+// Record is what is kept of one call (docs/reference/conventions.md §3.9): metadata, and for a while the
+// detail of some.
 type Record struct {
 	ID        id.Number // the request's; id.Request spells it
 	App       app.ID    // 0 when the caller is unknown
@@ -22,6 +23,16 @@ type Record struct {
 	Subject   id.Number // what it made or asked for: a message
 	Remote    string
 	Took      time.Duration
+	Detail    string // request and answer as they were on the wire, redacted; empty: not kept
+}
+
+// RequestFilter selects records; its zero value selects all.
+type RequestFilter struct {
+	App                  app.ID    // 0: of every caller
+	Code                 string    // catalogue code; "": any
+	Operation            string    // "": any
+	StatusFrom, StatusTo int       // HTTP status, both included: 400 and 499 for all of 4xx; 0: no bound
+	Since, Until         time.Time // when the call came, Until not included; zero: no bound
 }
 
 // Saved is the stored answer to a request with an Idempotency-Key.
@@ -41,10 +52,12 @@ type Store interface {
 	// Record keeps a call's record some time soon: it rides in the next commit and is dropped, and
 	// counted, when too many wait. It never blocks.
 	Record(r Record)
-	// Request reads a record; ok is false if there is none.
+	// Request reads a record with its detail; ok is false if there is none.
 	Request(ctx context.Context, n id.Number) (r Record, ok bool, err error)
-	// Requests reads the newest n records before a number (0: the newest), newest first.
-	Requests(ctx context.Context, before id.Number, n int) ([]Record, error)
+	// Requests reads the newest n records that fit before a number (0: the newest), newest first, without
+	// their details. It looks at no more than the 100,000 newest before the number in the filter's time:
+	// who wants to see further back sets Until.
+	Requests(ctx context.Context, f RequestFilter, before id.Number, n int) ([]Record, error)
 	// SavedAnswer reads the answer for an app's key in a scope (method and path), if it is not older
 	// than 24 h.
 	SavedAnswer(ctx context.Context, a app.ID, scope, key string) (s Saved, ok bool, err error)

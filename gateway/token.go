@@ -6,37 +6,55 @@ import (
 	"strings"
 
 	"longlines/fault"
+	"longlines/oauth"
 )
 
-// bearer reads the access token of a request (RFC 6750 §2.1). The scheme is compared without regard
-// to case, because two published kits write BEARER (docs/reference/oauth.md §5). A header that is
-// missing, empty, or ends after the scheme is POL0001a; anything else that is no bearer is POL0001b
-// (docs/reference/errors.md §2).
-func bearer(r *http.Request, query bool) (string, error) {
+// presented reads the access token of a request (RFC 6750 §2.1, RFC 9449 §7.1). The scheme is compared
+// without regard to case, because two published kits write BEARER (docs/reference/oauth.md §5). A header
+// that is missing, empty, or ends after the scheme is POL0001a; anything else that presents no token is
+// POL0001b (docs/reference/errors.md §2).
+func (x *exchange) presented(r *http.Request) (oauth.Presented, error) {
+	var p oauth.Presented
 	lines := r.Header["Authorization"]
 	if len(lines) > 1 {
-		return "", fault.BadToken
+		return p, fault.BadToken
 	}
 	h := ""
 	if len(lines) == 1 {
 		h = strings.TrimSpace(lines[0])
 	}
 	if h == "" {
-		if query && r.URL.RawQuery != "" {
-			if t := queryToken(r.URL.RawQuery); t != "" {
-				return t, nil
+		if x.row.QueryToken && r.URL.RawQuery != "" {
+			if p.Token = queryToken(r.URL.RawQuery); p.Token != "" {
+				return p, nil
 			}
 		}
-		return "", fault.MissingAuthorization
+		return p, fault.MissingAuthorization
 	}
 	scheme, token, _ := strings.Cut(h, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", fault.BadToken
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+	case strings.EqualFold(scheme, "DPoP"):
+		proofs := r.Header["Dpop"]
+		if len(proofs) != 1 {
+			return p, fault.BadToken
+		}
+		p.DPoP, p.Proof, p.Method, p.URL = true, proofs[0], r.Method, x.self()+r.URL.EscapedPath()
+	default:
+		return p, fault.BadToken
 	}
-	if token = strings.TrimSpace(token); token == "" {
-		return "", fault.MissingAuthorization
+	if p.Token = strings.TrimSpace(token); p.Token == "" {
+		return p, fault.MissingAuthorization
 	}
-	return token, nil
+	return p, nil
+}
+
+// self is the address that a proof of possession must be for.
+func (x *exchange) self() string {
+	if x.g.issuer != "" {
+		return x.g.issuer
+	}
+	return x.base()
 }
 
 // queryToken is ?access_token=, which the samples of 2012 send (docs/reference/oauth.md §5).
@@ -51,11 +69,11 @@ func queryToken(query string) string {
 // authorize fills the grant: token live, scope open (docs/reference/errors.md §6, steps 3 to 5). A
 // scope that was taken off the app's account opens nothing any more.
 func (x *exchange) authorize(r *http.Request) error {
-	token, err := bearer(r, x.row.QueryToken)
+	p, err := x.presented(r)
 	if err != nil {
 		return err
 	}
-	g, err := x.g.tokens.Check(x.call.ctx, token)
+	g, err := x.g.tokens.Check(x.call.ctx, p)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,13 @@ type principal struct {
 	app        app.ID
 	subscriber number.MSISDN
 	scopes     []app.Scope
+	key        *[32]byte // thumbprint of the key it is bound to; nil: a bearer token
+
+	// Of a subscriber's token.
+	consent id.Number
+	covered []app.Scope   // the scopes of the consent when it was read
+	seen    atomic.Uint64 // the count of changes up to which that holds, see changes
+	used    atomic.Int64  // the minute since 1970 of which a use is noted, see uses
 }
 
 func newCache(entries int) *cache {

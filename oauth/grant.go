@@ -7,64 +7,51 @@
 //
 // An access token belongs to the refresh token issued with it (its family): revoking the refresh
 // token ends all its access tokens, because an access token is live only while its family is.
+//
+// A token that acts for a subscriber stands on a consent: one row for an app and a subscriber, whose
+// scopes the subscriber may take back one by one. It is live only while that row is in force. The way
+// there is a request (authorize.go, redirect.go), a person who is known (pin.go, session.go,
+// onnetwork.go), a yes that becomes a code and a consent in one commit (code.go, consent.go), and the
+// code's redemption, once (code.go, retry.go).
 package oauth
 
 import (
-	"context"
-	"time"
+	"slices"
 
 	"longlines/app"
 	"longlines/id"
 	"longlines/number"
 )
 
-// Grant is what a live access token stands for; the gateway hands it to every handler.
+// Grant is what a live access token stands for: who asks, for whom, and what may be done. The gateway
+// hands it to every handler, and it is the only thing that says for whom a call acts.
 type Grant struct {
 	App        *app.App
 	Token      id.Number
 	Subscriber number.MSISDN // "" for client_credentials
-	Scopes     []app.Scope
+	Scopes     []app.Scope   // as issued
+	// Consent is the subscriber's decision behind the token, 0 for client_credentials. Covered are the
+	// scopes that it covers now: a subscriber may have withdrawn some since.
+	Consent id.Number
+	Covered []app.Scope
 }
 
-// Allows reports whether the grant opens the scope.
-func (g Grant) Allows(s app.Scope) bool {
-	for _, have := range g.Scopes {
-		if have == s {
-			return true
-		}
-	}
-	return false
+// Allows reports whether the token was issued for the scope.
+func (g Grant) Allows(s app.Scope) bool { return slices.Contains(g.Scopes, s) }
+
+// Consented reports whether the subscriber's consent covers the scope; without a subscriber no consent
+// is needed (docs/reference/errors.md §2 POL0002).
+func (g Grant) Consented(s app.Scope) bool {
+	return g.Subscriber == "" || slices.Contains(g.Covered, s)
 }
 
-// TokenKind tells the two tokens apart.
-type TokenKind int16
-
-const (
-	KindAccess  TokenKind = 1
-	KindRefresh TokenKind = 2
-)
-
-// Token is a token's row.
-type Token struct {
-	ID         id.Number
-	Kind       TokenKind
-	Family     id.Number // the refresh token it came with; its own ID for a refresh token
-	App        app.ID
-	Subscriber number.MSISDN
-	Scopes     string // as granted, comma-separated
-	Hash       [32]byte
-	Expires    time.Time
-	Revoked    bool
-}
-
-// Store keeps tokens. Each writing method returns after the commit.
-type Store interface {
-	// NextToken draws n consecutive row numbers.
-	NextToken(n int) id.Number
-	// IssueTokens is a hot write: it shares a commit with whatever else waits.
-	IssueTokens(ctx context.Context, tokens ...Token) error
-	// Token reads a row by number, Revoked also set when its family is revoked; ok is false if there is none.
-	Token(ctx context.Context, n id.Number) (t Token, ok bool, err error)
-	// RevokeToken marks the row and publishes the fact to all nodes (seen within a second).
-	RevokeToken(ctx context.Context, n id.Number) error
+// Presented is a token as a request presents it.
+type Presented struct {
+	Token string
+	// DPoP says that the scheme was DPoP; then Proof is the DPoP header, and Method and URL are those of
+	// the request, URL without query (RFC 9449 §7.1).
+	DPoP   bool
+	Proof  string
+	Method string
+	URL    string
 }

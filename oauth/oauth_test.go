@@ -22,10 +22,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a wall clock that tests move. The store has its own.
-type clock struct{ ahead atomic.Int64 }
+// clock is a clock that only tests move, at a whole millisecond, as rows have it. The store has its own.
+type clock struct {
+	from  time.Time
+	ahead atomic.Int64
+}
 
-func (c *clock) now() time.Time      { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) now() time.Time      { return c.from.Add(time.Duration(c.ahead.Load())) }
 func (c *clock) add(d time.Duration) { c.ahead.Add(int64(d)) }
 
 type world struct {
@@ -44,12 +47,12 @@ func open(t testing.TB, cache int) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(context.Background()) })
-	w := &world{store: s, clock: &clock{}}
+	w := &world{store: s, clock: &clock{from: time.Now().Truncate(time.Millisecond)}}
 	if w.apps, err = app.NewDirectory(ctx, s, app.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	w.Service = w.another(t, cache)
-	if w.pizza, _, err = w.apps.Create(ctx, app.App{Name: "pizza", Key: "pizza", Scopes: []app.Scope{"SMS", "MMS", "IMMN"}}, "pizza-secret"); err != nil {
+	if w.pizza, _, err = w.apps.Create(ctx, app.App{Name: "pizza", Key: "pizza", RedirectURI: "https://pizza.example/cb", Scopes: []app.Scope{"SMS", "MMS", "IMMN"}}, "pizza-secret"); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -58,17 +61,21 @@ func open(t testing.TB, cache int) *world {
 // another is a second node's service over the same store.
 func (w *world) another(t testing.TB, cache int) *oauth.Service {
 	t.Helper()
-	s, err := oauth.New(oauth.Config{Store: w.store, Sealer: w.store.Sealer(), Apps: w.apps, Now: w.clock.now, Cache: cache})
+	s, err := oauth.New(oauth.Config{Store: w.store, Sealer: w.store.Sealer(), Apps: w.apps, Now: w.clock.now, Issuer: "https://api.example", Cache: cache})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.store.Watch("token", func(ref int64) { s.Revoked(id.Number(ref)) })
+	w.store.Watch("consent", func(ref int64) { s.Changed(id.Number(ref)) })
 	return s
 }
 
+// bearer is no key: tokens that are bound to nothing.
+var bearer [32]byte
+
 func (w *world) issue(t testing.TB) oauth.Issued {
 	t.Helper()
-	out, err := w.ClientCredentials(context.Background(), w.pizza, "SMS,MMS")
+	out, err := w.ClientCredentials(context.Background(), w.pizza, "SMS,MMS", bearer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +84,7 @@ func (w *world) issue(t testing.TB) oauth.Issued {
 
 func live(t testing.TB, s *oauth.Service, token string) bool {
 	t.Helper()
-	g, err := s.Check(context.Background(), token)
+	g, err := s.Check(context.Background(), oauth.Presented{Token: token})
 	if err != nil && !errors.Is(err, fault.BadToken) {
 		t.Fatal(err)
 	}
@@ -87,6 +94,35 @@ func live(t testing.TB, s *oauth.Service, token string) bool {
 	return err == nil
 }
 
+func TestConfig(t *testing.T) {
+	w := open(t, 0)
+	for _, c := range []struct {
+		name   string
+		change func(*oauth.Config)
+		ok     bool
+	}{
+		{"what is mandatory is enough", func(*oauth.Config) {}, true},
+		{"no store", func(c *oauth.Config) { c.Store = nil }, false},
+		{"no sealer", func(c *oauth.Config) { c.Sealer = nil }, false},
+		{"no apps", func(c *oauth.Config) { c.Apps = nil }, false},
+		{"a code of ten minutes", func(c *oauth.Config) { c.CodeLife = 10 * time.Minute }, true},
+		{"a code of more", func(c *oauth.Config) { c.CodeLife = 10*time.Minute + 1 }, false},
+		{"a code of no life", func(c *oauth.Config) { c.CodeLife = -1 }, false},
+		{"an access token of a minute", func(c *oauth.Config) { c.AccessLife = time.Minute }, true},
+		{"an access token of less, which clients would take for one that never ends", func(c *oauth.Config) { c.AccessLife = time.Second }, false},
+		{"a refresh token that ends before its access token", func(c *oauth.Config) { c.AccessLife, c.RefreshLife = time.Hour, time.Minute }, false},
+		{"an access token that lives longer than refresh tokens do by default", func(c *oauth.Config) { c.AccessLife = 2 * oauth.RefreshLife }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := oauth.Config{Store: w.store, Sealer: w.store.Sealer(), Apps: w.apps}
+			c.change(&cfg)
+			if s, err := oauth.New(cfg); (err == nil) != c.ok || (s != nil) != c.ok {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 func TestIssueAndCheck(t *testing.T) {
 	ctx := context.Background()
 	w := open(t, 0)
@@ -94,7 +130,7 @@ func TestIssueAndCheck(t *testing.T) {
 	if out.Life != 172_799*time.Second || out.Scopes != "SMS,MMS" || len(out.Access) != 64 || len(out.Refresh) != 64 {
 		t.Fatalf("%+v", out)
 	}
-	g, err := w.Check(ctx, out.Access)
+	g, err := w.Check(ctx, oauth.Presented{Token: out.Access})
 	if err != nil || g.App.Name != "pizza" || !g.Allows("MMS") || g.Allows("IMMN") || g.Subscriber != "" {
 		t.Fatalf("%+v %v", g, err)
 	}
@@ -167,37 +203,9 @@ func TestScopes(t *testing.T) {
 		{"blanks separate as commas do", "MMS SMS", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out, err := w.ClientCredentials(context.Background(), w.pizza, c.scope)
+			out, err := w.ClientCredentials(context.Background(), w.pizza, c.scope, bearer)
 			if !errors.Is(err, c.want) {
 				t.Fatalf("got %+v, %v", out, err)
-			}
-		})
-	}
-}
-
-func TestAuthenticate(t *testing.T) {
-	ctx := context.Background()
-	w := open(t, 0)
-	gone, secret, err := w.apps.Create(ctx, app.App{Name: "gone", Key: "gone"}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.apps.Delete(ctx, gone.ID); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name, key, secret string
-		want              error
-	}{
-		{"key and secret fit", "pizza", "pizza-secret", nil},
-		{"an unknown key", "nobody", "pizza-secret", fault.ClientUnknown},
-		{"a deleted app", "gone", secret, fault.ClientDeleted},
-		{"a wrong secret", "pizza", "pizza-Secret", fault.ClientSecretWrong},
-		{"no secret", "pizza", "", fault.ClientSecretWrong},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if _, err := w.Authenticate(ctx, c.key, c.secret); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
-				t.Fatalf("got %v", err)
 			}
 		})
 	}
@@ -207,7 +215,7 @@ func TestRefresh(t *testing.T) {
 	ctx := context.Background()
 	w := open(t, 0)
 	first := w.issue(t)
-	second, err := w.Refresh(ctx, w.pizza, first.Refresh)
+	second, err := w.Refresh(ctx, w.pizza, first.Refresh, "", bearer)
 	if err != nil || second.Refresh != first.Refresh || second.Access == first.Access || second.Scopes != first.Scopes {
 		t.Fatalf("%+v %v", second, err)
 	}
@@ -228,19 +236,19 @@ func TestRefresh(t *testing.T) {
 		{"one that was cut", first.Refresh[:63], w.pizza},
 	} {
 		t.Run(c.name+" refreshes nothing", func(t *testing.T) {
-			if _, err := w.Refresh(ctx, c.app, c.token); !errors.Is(err, fault.InvalidGrant) {
+			if _, err := w.Refresh(ctx, c.app, c.token, "", bearer); !errors.Is(err, fault.InvalidGrant) {
 				t.Fatalf("got %v", err)
 			}
 		})
 	}
 	t.Run("it refreshes an expired access token, until it is over itself", func(t *testing.T) {
 		w.clock.add(oauth.RefreshLife - time.Minute)
-		third, err := w.Refresh(ctx, w.pizza, first.Refresh)
+		third, err := w.Refresh(ctx, w.pizza, first.Refresh, "", bearer)
 		if err != nil || live(t, w.Service, first.Access) || !live(t, w.Service, third.Access) {
 			t.Fatal(err)
 		}
 		w.clock.add(time.Minute)
-		if _, err := w.Refresh(ctx, w.pizza, first.Refresh); !errors.Is(err, fault.InvalidGrant) {
+		if _, err := w.Refresh(ctx, w.pizza, first.Refresh, "", bearer); !errors.Is(err, fault.InvalidGrant) {
 			t.Fatalf("got %v", err)
 		}
 	})
@@ -259,7 +267,7 @@ func TestRevoke(t *testing.T) {
 		if live(t, w.Service, out.Access) || live(t, cold, out.Access) || live(t, w.another(t, 0), out.Access) {
 			t.Fatal("still live")
 		}
-		if again, err := w.Refresh(ctx, w.pizza, out.Refresh); err != nil || !live(t, w.Service, again.Access) {
+		if again, err := w.Refresh(ctx, w.pizza, out.Refresh, "", bearer); err != nil || !live(t, w.Service, again.Access) {
 			t.Fatal("the refresh token ended too", err)
 		}
 	})
@@ -267,7 +275,7 @@ func TestRevoke(t *testing.T) {
 		out := w.issue(t)
 		var family []string
 		for range 3 {
-			again, err := w.Refresh(ctx, w.pizza, out.Refresh)
+			again, err := w.Refresh(ctx, w.pizza, out.Refresh, "", bearer)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +294,7 @@ func TestRevoke(t *testing.T) {
 				t.Fatalf("token %d is still live", i)
 			}
 		}
-		if _, err := w.Refresh(ctx, w.pizza, out.Refresh); !errors.Is(err, fault.InvalidGrant) {
+		if _, err := w.Refresh(ctx, w.pizza, out.Refresh, "", bearer); !errors.Is(err, fault.InvalidGrant) {
 			t.Fatalf("refreshed: %v", err)
 		}
 		if !live(t, w.Service, stranger.Access) {
@@ -313,7 +321,7 @@ func TestRevoke(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := w.ClientCredentials(ctx, brief, "SMS")
+		out, err := w.ClientCredentials(ctx, brief, "SMS", bearer)
 		if err != nil || !live(t, w.Service, out.Access) {
 			t.Fatal(err)
 		}
@@ -336,7 +344,7 @@ func TestRevocationWinsOverReading(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for range 20 {
-					cold.Check(ctx, out.Access)
+					cold.Check(ctx, oauth.Presented{Token: out.Access})
 				}
 			})
 		}
@@ -377,23 +385,33 @@ func BenchmarkCheck(b *testing.B) {
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			if _, err := w.Check(ctx, tokens[i%len(tokens)]); err != nil {
+			if _, err := w.Check(ctx, oauth.Presented{Token: tokens[i%len(tokens)]}); err != nil {
 				b.Fatal(err)
 			}
 			i++
+		}
+	})
+	b.Run("subscriber", func(b *testing.B) {
+		alice := w.tokens(b, w.pizza, alice)
+		w.Changed(1) // some consent has changed since
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := w.Check(ctx, oauth.Presented{Token: alice.Access}); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 	b.Run("made up", func(b *testing.B) {
 		b.ReportAllocs()
 		bad := strings.Repeat("A", 64)
 		for b.Loop() {
-			w.Check(ctx, bad)
+			w.Check(ctx, oauth.Presented{Token: bad})
 		}
 	})
 	b.Run("parallel", func(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {
 			for i := 0; p.Next(); i++ {
-				w.Check(ctx, tokens[i%len(tokens)])
+				w.Check(ctx, oauth.Presented{Token: tokens[i%len(tokens)]})
 			}
 		})
 	})
@@ -401,7 +419,7 @@ func BenchmarkCheck(b *testing.B) {
 		cold := w.another(b, 64)
 		i := 0
 		for b.Loop() {
-			cold.Check(ctx, tokens[i%len(tokens)])
+			cold.Check(ctx, oauth.Presented{Token: tokens[i%len(tokens)]})
 			i++
 		}
 	})
@@ -412,7 +430,7 @@ func BenchmarkIssue(b *testing.B) {
 	b.SetParallelism(32)
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
-			if _, err := w.ClientCredentials(context.Background(), w.pizza, "SMS"); err != nil {
+			if _, err := w.ClientCredentials(context.Background(), w.pizza, "SMS", bearer); err != nil {
 				b.Error(err)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +17,11 @@ import (
 
 // Lifetimes as documented (docs/reference/oauth.md §3).
 const (
+	CodeLife    = 60 * time.Second        // inferred: every published client redeems at once
 	AccessLife  = 172_800 * time.Second   // two days
 	RefreshLife = 7_776_000 * time.Second // ninety days
+
+	maxCodeLife = 10 * time.Minute // RFC 6749 §4.1.2
 )
 
 // Config is what a [Service] needs. Store, Sealer and Apps are mandatory.
@@ -25,23 +30,44 @@ type Config struct {
 	Sealer *id.Sealer
 	Apps   *app.Directory
 	Now    func() time.Time // default time.Now
+	Log    *slog.Logger     // default: none
+	// Issuer is the address of the API as apps reach it, without a slash at the end (RFC 8414 §2, RFC 9207).
+	Issuer string
+	// Key is 32 bytes that all nodes share and the store does not hold: PINs are hashed under it.
+	Key []byte
+	// Texter carries PINs; nil: nobody can sign in by PIN. It needs Key.
+	Texter Texter
+	// Home are the prefixes of numbers that PINs are sent to ("1"); none: every number.
+	Home []string
 
+	CodeLife    time.Duration // default [CodeLife]; at most ten minutes
 	AccessLife  time.Duration // default [AccessLife]; at least a minute
 	RefreshLife time.Duration // default [RefreshLife]; at least AccessLife
 	// Cache is how many access tokens are kept in memory, default 1,000,000. Memory is taken as
-	// they come, some 150 bytes each; a token that is not in memory costs a read.
+	// they come, some 150 bytes each, 300 for a subscriber's; a token that is not in memory costs a read.
 	Cache int
 }
 
-// Service issues, checks and revokes tokens. It is safe for concurrent use.
+// Service issues, checks and revokes tokens, and keeps consents, sign-ins and remembered browsers. It is
+// safe for concurrent use.
 type Service struct {
 	store   Store
 	sealer  *id.Sealer
 	apps    *app.Directory
 	now     func() time.Time
+	log     *slog.Logger
+	issuer  string
+	key     []byte
+	texter  Texter
+	home    []string
+	code    time.Duration
 	access  time.Duration
 	refresh time.Duration
 	cache   *cache
+	changes changes // of consents
+	uses    uses    // of consents
+	proofs  proofs  // of DPoP that were taken
+	signIns signIns // what addresses have asked for
 
 	mu   sync.Mutex
 	whos map[whoKey]*principal // of tokens without a subscriber, to be shared
@@ -60,6 +86,7 @@ type Issued struct {
 	Access, Refresh string
 	Scopes          string        // as granted, comma-separated
 	Life            time.Duration // what expires_in says
+	Bound           bool          // to the caller's key: token_type is DPoP (RFC 9449 §5)
 }
 
 // New returns a Service.
@@ -67,8 +94,20 @@ func New(c Config) (*Service, error) {
 	if c.Store == nil || c.Sealer == nil || c.Apps == nil {
 		return nil, errors.New("oauth: store, sealer and apps are needed")
 	}
+	if c.Texter != nil && len(c.Key) < minPINKey {
+		return nil, fmt.Errorf("oauth: PINs need a key of %d bytes: %d", minPINKey, len(c.Key))
+	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.CodeLife == 0 {
+		c.CodeLife = CodeLife
+	}
+	if c.CodeLife < time.Second || c.CodeLife > maxCodeLife {
+		return nil, fmt.Errorf("oauth: a code must live a second to %s: %s", maxCodeLife, c.CodeLife)
 	}
 	if c.AccessLife == 0 {
 		c.AccessLife = AccessLife
@@ -84,108 +123,172 @@ func New(c Config) (*Service, error) {
 		c.Cache = 1_000_000
 	}
 	return &Service{
-		store: c.Store, sealer: c.Sealer, apps: c.Apps, now: c.Now,
-		access: c.AccessLife, refresh: c.RefreshLife,
+		store: c.Store, sealer: c.Sealer, apps: c.Apps, now: c.Now, log: c.Log,
+		issuer: c.Issuer, key: c.Key, texter: c.Texter, home: c.Home,
+		code: c.CodeLife, access: c.AccessLife, refresh: c.RefreshLife,
 		cache: newCache(c.Cache), whos: map[whoKey]*principal{},
 	}, nil
 }
 
-// Authenticate finds the app of a key and checks its secret (RFC 6749 §2.3.1). Its errors are
-// fault.ClientUnknown, ClientDeleted, ClientSecretWrong, or Unavailable when too many chosen secrets
-// wait to be hashed.
-func (s *Service) Authenticate(ctx context.Context, key, secret string) (*app.App, error) {
-	a := s.apps.ByKey(key)
-	switch {
-	case a == nil:
-		return nil, fault.ClientUnknown
-	case a.Deleted:
-		return nil, fault.ClientDeleted
+// ClientCredentials issues tokens for the app itself (RFC 6749 §4.4), the access token bound to key if
+// there is one. Every call gives fresh ones, because a second token is the published remedy of POL1101.
+// Its errors are fault.ClientUnauthorized for a public app (§4.4: confidential clients only),
+// ProofInvalid, ScopeMissing, ScopeInvalid, ClientNotEnabled, or the store's.
+func (s *Service) ClientCredentials(ctx context.Context, a *app.App, scope string, key [32]byte) (Issued, error) {
+	if a.Public() {
+		return Issued{}, fault.ClientUnauthorized
 	}
-	ok, err := s.apps.CheckSecret(ctx, a, secret)
-	if err != nil {
-		return nil, err
+	if err := mayBear(a, key); err != nil {
+		return Issued{}, err
 	}
-	if !ok {
-		return nil, fault.ClientSecretWrong
-	}
-	return a, nil
-}
-
-// ClientCredentials issues tokens for the app itself (RFC 6749 §4.4). Every call gives fresh ones,
-// because a second token is the published remedy of POL1101. Its errors are fault.ScopeMissing,
-// ScopeInvalid, ClientNotEnabled, or the store's.
-func (s *Service) ClientCredentials(ctx context.Context, a *app.App, scope string) (Issued, error) {
 	scopes, err := grantable(a, app.ParseScopes(scope), false)
 	if err != nil {
 		return Issued{}, err
 	}
-	return s.issue(ctx, Token{App: a.ID, Scopes: app.JoinScopes(scopes)})
-}
-
-// AuthorizationCode redeems a code (RFC 6749 §4.1.3). Codes are given by the consent pages, which
-// do not exist yet, so every code is one that was never given: fault.InvalidGrant.
-func (s *Service) AuthorizationCode(_ context.Context, _ *app.App, _ string) (Issued, error) {
-	return Issued{}, fault.InvalidGrant
-}
-
-// Refresh gives a fresh access token of the refresh token's family (RFC 6749 §6). The refresh token
-// stays as it is, because several clients share a token file (docs/reference/oauth.md §3); it would
-// rotate only for an app without a secret. Its errors are fault.InvalidGrant, or the store's.
-func (s *Service) Refresh(ctx context.Context, a *app.App, text string) (Issued, error) {
-	n, hash, ok := parse(s.sealer, text)
-	if !ok {
-		return Issued{}, fault.InvalidGrant
-	}
-	epoch := s.cache.epoch()
-	old, ok, err := s.store.Token(ctx, n)
-	if err != nil {
-		return Issued{}, fmt.Errorf("read a refresh token: %w", err)
-	}
-	now := s.now()
-	if !ok || old.Kind != KindRefresh || old.App != a.ID || old.Revoked || !now.Before(old.Expires) ||
-		subtle.ConstantTimeCompare(old.Hash[:], hash[:]) != 1 {
-		return Issued{}, fault.InvalidGrant
-	}
-	access := s.token(s.store.NextToken(1), KindAccess, old.ID, old, s.access)
-	var out Issued
-	out.Access, access.Hash = mint(s.sealer, access.ID)
-	if err := s.store.IssueTokens(ctx, access); err != nil {
+	epoch, seen := s.cache.epoch(), s.changes.epoch()
+	tokens, out := s.family(a, Token{App: a.ID, Scopes: app.JoinScopes(scopes)}, key)
+	if err := s.store.IssueTokens(ctx, tokens...); err != nil {
 		return Issued{}, fmt.Errorf("issue a token: %w", err)
 	}
-	s.remember(access, epoch)
-	out.Refresh, out.Scopes, out.Life = text, old.Scopes, s.shown()
+	s.remember(tokens[1], epoch, seen)
 	return out, nil
 }
 
-// issue makes a new family: a refresh token and its first access token, in one commit. like carries
-// app, subscriber and scopes.
-func (s *Service) issue(ctx context.Context, like Token) (Issued, error) {
+// mayBear refuses a request without a key of an app whose tokens are always bound to one
+// (RFC 9449 §5.2).
+func mayBear(a *app.App, key [32]byte) error {
+	if a.DPoP && key == ([32]byte{}) {
+		return fault.ProofInvalid.Describe("DPoP proof missing")
+	}
+	return nil
+}
+
+// family makes a refresh token and its first access token. like carries app, subscriber, consent and
+// scopes. The key binds the access token, and of a public app the refresh token too: that of a
+// confidential one is bound to the app by its authentication (RFC 9449 §5).
+func (s *Service) family(a *app.App, like Token, key [32]byte) ([]Token, Issued) {
 	first := s.store.NextToken(2)
 	refresh := s.token(first, KindRefresh, first, like, s.refresh)
 	access := s.token(first+1, KindAccess, first, like, s.access)
-	out := Issued{Scopes: like.Scopes, Life: s.shown()}
+	access.Key = key
+	if a.Public() {
+		refresh.Key = key
+	}
+	out := Issued{Scopes: like.Scopes, Life: s.shown(), Bound: key != [32]byte{}}
 	out.Refresh, refresh.Hash = mint(s.sealer, refresh.ID)
 	out.Access, access.Hash = mint(s.sealer, access.ID)
-	epoch := s.cache.epoch()
-	if err := s.store.IssueTokens(ctx, refresh, access); err != nil {
-		return Issued{}, fmt.Errorf("issue a token: %w", err)
-	}
-	s.remember(access, epoch)
-	return out, nil
+	return []Token{refresh, access}, out
 }
 
 func (s *Service) token(n id.Number, k TokenKind, family id.Number, like Token, life time.Duration) Token {
-	return Token{ID: n, Kind: k, Family: family, App: like.App, Subscriber: like.Subscriber, Scopes: like.Scopes,
-		Expires: s.now().UTC().Truncate(time.Millisecond).Add(life)}
+	return Token{ID: n, Kind: k, Family: family, App: like.App, Subscriber: like.Subscriber, Consent: like.Consent,
+		Scopes: like.Scopes, Covered: like.Covered, Expires: s.moment().Add(life)}
 }
+
+// moment is now as rows keep it.
+func (s *Service) moment() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
 // shown is the life that a reply tells: one second less than the row's, for the time the reply
 // takes, as the published example has it (172799).
 func (s *Service) shown() time.Duration { return s.access - time.Second }
 
-// Revoke ends a token: an access token alone, a refresh token with its whole family (RFC 7009 §2.1).
-// A token that is unknown, or another app's, is none of ours: nothing happens and there is no error
-// (§2.2). Durable on return.
+// Refresh gives a fresh access token of the refresh token's family (RFC 6749 §6); scope, if not empty,
+// may leave out some of the scopes that were granted.
+//
+// The refresh token of a confidential app stays as it is, because several clients share a token file
+// (docs/reference/oauth.md §3). That of a public app is replaced with every use (RFC 9700 §4.14.2); its
+// successor expires when it would have. Used again within [retryFor] it gives the same successor: the
+// reply was lost, or two parts of the app came at once. Used later it has been stolen, or its successor
+// has, and the whole family ends (docs/reference/reliability.md T3).
+//
+// Its errors are fault.InvalidGrant, ScopeInvalid, ProofInvalid, or the store's.
+func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, key [32]byte) (Issued, error) {
+	if err := mayBear(a, key); err != nil {
+		return Issued{}, err
+	}
+	n, hash, ok := parse(s.sealer, text)
+	if !ok {
+		return Issued{}, fault.InvalidGrant
+	}
+	// A second look is needed if another request replaces the token while this one is at it.
+	for range 2 {
+		epoch, seen := s.cache.epoch(), s.changes.epoch()
+		old, ok, err := s.store.Token(ctx, n)
+		if err != nil {
+			return Issued{}, fmt.Errorf("read a refresh token: %w", err)
+		}
+		if !ok || old.Kind != KindRefresh || old.App != a.ID || old.Revoked || !s.now().Before(old.Expires) ||
+			subtle.ConstantTimeCompare(old.Hash[:], hash[:]) != 1 || !proven(old.Key, key) {
+			return Issued{}, fault.InvalidGrant
+		}
+		if !old.Rotated.IsZero() {
+			return s.refreshAgain(ctx, a, old, text, key)
+		}
+		scopes, err := narrowed(old.Scopes, scope)
+		if err != nil {
+			return Issued{}, err
+		}
+		out := Issued{Refresh: text, Scopes: scopes, Life: s.shown(), Bound: key != [32]byte{}}
+		like := old
+		like.Scopes = scopes
+		access := s.token(s.store.NextToken(1), KindAccess, old.Family, like, s.access)
+		access.Key = key
+		out.Access, access.Hash = mint(s.sealer, access.ID)
+		if a.Public() {
+			out.Refresh, err = s.rotate(ctx, old, access, text, key, out)
+		} else {
+			err = s.store.IssueTokens(ctx, access)
+		}
+		switch {
+		case errors.Is(err, ErrUsed):
+			continue
+		case err != nil:
+			return Issued{}, fmt.Errorf("issue a token: %w", err)
+		}
+		s.remember(access, epoch, seen)
+		return out, nil
+	}
+	return Issued{}, fault.InvalidGrant
+}
+
+// rotate replaces a refresh token by its successor, which it returns, together with an access token. out
+// is the reply but for the successor.
+func (s *Service) rotate(ctx context.Context, old, access Token, text string, key [32]byte, out Issued) (next string, err error) {
+	// The scopes are those of the old one, whatever the access token has (RFC 6749 §6).
+	t := s.token(s.store.NextToken(1), KindRefresh, old.Family, old, 0)
+	t.Expires, t.Key = old.Expires, old.Key
+	out.Refresh, t.Hash = mint(s.sealer, t.ID)
+	x := Exchange{ID: old.ID, At: s.moment(), Tokens: []Token{t, access}}
+	if x.Sealed, err = sealReply(text, old.ID, key, out); err != nil {
+		return "", err
+	}
+	return out.Refresh, s.store.Rotate(ctx, x)
+}
+
+// proven reports whether a caller with the key may use what is bound to want.
+func proven(want, key [32]byte) bool {
+	return want == [32]byte{} || subtle.ConstantTimeCompare(want[:], key[:]) == 1
+}
+
+// narrowed are the scopes of a refreshed token: those asked for, each of which must have been granted
+// (RFC 6749 §6); as granted if none is asked for.
+func narrowed(granted, asked string) (string, error) {
+	want := app.ParseScopes(asked)
+	if len(want) == 0 {
+		return granted, nil
+	}
+	have := app.ParseScopes(granted)
+	for _, s := range want {
+		if !slices.Contains(have, s) {
+			return "", fault.ScopeInvalid
+		}
+	}
+	return app.JoinScopes(want), nil
+}
+
+// Revoke ends a token: an access token alone, a refresh token with its whole family, also if it has been
+// replaced since (RFC 7009 §2.1). A token that is unknown, or another app's, is none of ours: nothing
+// happens and there is no error (§2.2). Durable on return.
 func (s *Service) Revoke(ctx context.Context, a *app.App, text string) error {
 	n, hash, ok := parse(s.sealer, text)
 	if !ok {
@@ -198,6 +301,14 @@ func (s *Service) Revoke(ctx context.Context, a *app.App, text string) error {
 	if !ok || t.App != a.ID || t.Revoked || subtle.ConstantTimeCompare(t.Hash[:], hash[:]) != 1 {
 		return nil
 	}
+	if t.Kind == KindRefresh {
+		n = t.Family
+	}
+	return s.revoke(ctx, n)
+}
+
+// revoke ends an access token, or the family of that number.
+func (s *Service) revoke(ctx context.Context, n id.Number) error {
 	if err := s.store.RevokeToken(ctx, n); err != nil {
 		return fmt.Errorf("revoke a token: %w", err)
 	}
@@ -209,14 +320,19 @@ func (s *Service) Revoke(ctx context.Context, a *app.App, text string) error {
 // for every revocation, here or on another node.
 func (s *Service) Revoked(n id.Number) { s.cache.revoked(n) }
 
-// Check finds what a bearer token stands for. Its error is fault.BadToken for one that is malformed,
-// unknown, expired, revoked or of a deleted app; else the store's.
-func (s *Service) Check(ctx context.Context, bearer string) (Grant, error) {
-	n, hash, ok := parse(s.sealer, bearer)
+// Check finds what a token stands for. Its error is fault.BadToken for one that is malformed, unknown,
+// expired, revoked or of a deleted app, whose consent was withdrawn, or that is bound to a key and not
+// presented with a proof of it (RFC 9449 §7.1); else the store's.
+func (s *Service) Check(ctx context.Context, p Presented) (Grant, error) {
+	n, hash, ok := parse(s.sealer, p.Token)
 	if !ok {
 		return Grant{}, fault.BadToken
 	}
 	e, ok := s.cache.get(n)
+	if ok && s.changes.outdated(e.who) {
+		s.cache.drop(n)
+		ok = false
+	}
 	if !ok {
 		var err error
 		if e, ok, err = s.load(ctx, n); err != nil {
@@ -225,19 +341,48 @@ func (s *Service) Check(ctx context.Context, bearer string) (Grant, error) {
 			return Grant{}, fault.BadToken
 		}
 	}
-	if e.who == nil || subtle.ConstantTimeCompare(e.hash[:], hash[:]) != 1 || s.now().Unix() >= e.expires {
+	now := s.now().Unix()
+	if e.who == nil || subtle.ConstantTimeCompare(e.hash[:], hash[:]) != 1 || now >= e.expires {
 		return Grant{}, fault.BadToken
 	}
 	a := s.apps.ByID(e.who.app)
 	if a == nil || a.Deleted {
 		return Grant{}, fault.BadToken
 	}
-	return Grant{App: a, Token: n, Subscriber: e.who.subscriber, Scopes: e.who.scopes}, nil
+	if p.DPoP || e.who.key != nil {
+		if err := s.proof(p, e.who.key); err != nil {
+			return Grant{}, err
+		}
+	}
+	if e.who.consent != 0 {
+		s.uses.note(e.who, now)
+	}
+	return Grant{App: a, Token: n, Subscriber: e.who.subscriber, Scopes: e.who.scopes,
+		Consent: e.who.consent, Covered: e.who.covered}, nil
+}
+
+// proof checks that a token comes as it was issued: one that is bound with a proof of its key, any other
+// as a bearer token, because to accept it under the scheme DPoP would hide that it is not bound
+// (RFC 9449 §7.1, §7.2).
+func (s *Service) proof(p Presented, bound *[32]byte) error {
+	if !p.DPoP || bound == nil {
+		return fault.BadToken
+	}
+	key, err := s.Proof(p.Proof, p.Method, p.URL, p.Token)
+	switch {
+	case errors.Is(err, fault.ProofInvalid):
+		return fault.BadToken.Because(err)
+	case err != nil:
+		return err
+	case subtle.ConstantTimeCompare(key[:], bound[:]) != 1:
+		return fault.BadToken
+	}
+	return nil
 }
 
 // load reads a token that is not in memory and keeps what it found.
 func (s *Service) load(ctx context.Context, n id.Number) (entry, bool, error) {
-	epoch := s.cache.epoch()
+	epoch, seen := s.cache.epoch(), s.changes.epoch()
 	t, ok, err := s.store.Token(ctx, n)
 	if err != nil {
 		return entry{}, false, fmt.Errorf("read a token: %w", err)
@@ -245,37 +390,47 @@ func (s *Service) load(ctx context.Context, n id.Number) (entry, bool, error) {
 	if !ok || t.Kind != KindAccess {
 		return entry{}, false, nil
 	}
-	e := s.entry(t)
+	e := s.entry(t, seen)
 	s.cache.put(n, e, epoch)
 	return e, true, nil
 }
 
-func (s *Service) remember(t Token, epoch uint64) { s.cache.put(t.ID, s.entry(t), epoch) }
+// remember keeps a token that was just issued. epoch and seen are from before its family, or its
+// consent, was read.
+func (s *Service) remember(t Token, epoch, seen uint64) { s.cache.put(t.ID, s.entry(t, seen), epoch) }
 
-func (s *Service) entry(t Token) entry {
+func (s *Service) entry(t Token, seen uint64) entry {
 	e := entry{hash: t.Hash, family: t.Family, expires: t.Expires.Unix()}
 	if !t.Revoked && s.now().Before(t.Expires) {
-		e.who = s.who(t)
+		e.who = s.who(t, seen)
 	}
 	return e
 }
 
-// who shares the principals of apps; those of subscribers are too many and too different.
-func (s *Service) who(t Token) *principal {
+// who shares the principals of apps; those of subscribers and of keys are too many and too different.
+func (s *Service) who(t Token, seen uint64) *principal {
+	w := &principal{app: t.App, subscriber: t.Subscriber, scopes: app.ParseScopes(t.Scopes)}
+	w.covered = w.scopes
 	if t.Subscriber != "" {
-		return &principal{app: t.App, subscriber: t.Subscriber, scopes: app.ParseScopes(t.Scopes)}
+		w.consent, w.covered = t.Consent, app.ParseScopes(t.Covered)
+		w.seen.Store(seen)
+	}
+	if t.Key != [32]byte{} {
+		w.key = &t.Key
+	}
+	if w.subscriber != "" || w.key != nil {
+		return w
 	}
 	k := whoKey{t.App, t.Scopes}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.whos[k]
-	if w == nil {
-		w = &principal{app: t.App, scopes: app.ParseScopes(t.Scopes)}
-		if len(s.whos) >= maxShared {
-			clear(s.whos)
-		}
-		s.whos[k] = w
+	if shared := s.whos[k]; shared != nil {
+		return shared
 	}
+	if len(s.whos) >= maxShared {
+		clear(s.whos)
+	}
+	s.whos[k] = w
 	return w
 }
 

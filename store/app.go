@@ -15,13 +15,13 @@ import (
 func (s *Store) Apps(ctx context.Context) ([]app.App, error) {
 	var out []app.App
 	index := map[app.ID]int{}
-	err := s.rows(ctx, `SELECT id, name, key, secret, level, scopes, redirect_uri, message_listener, status_listener, notification_url,
-		verdict, quotas, created, deleted FROM app ORDER BY id`, nil, nil, func(r *sql.Rows) error {
+	err := s.rows(ctx, `SELECT id, name, key, secret, auth, keys, owner, level, scopes, redirect_uri, on_network, dpop, introspect,
+		message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted FROM app ORDER BY id`, nil, nil, func(r *sql.Rows) error {
 		var a app.App
 		var secret, level, scopes, quotas string
 		var verdict, created int64
-		if err := r.Scan(&a.ID, &a.Name, &a.Key, &secret, &level, &scopes, &a.RedirectURI, &a.MessageListener, &a.StatusListener,
-			&a.NotificationURL, &verdict, &quotas, &created, &a.Deleted); err != nil {
+		if err := r.Scan(&a.ID, &a.Name, &a.Key, &secret, &a.Auth, &a.Keys, &a.Owner, &level, &scopes, &a.RedirectURI, &a.OnNetwork, &a.DPoP, &a.Introspect,
+			&a.MessageListener, &a.StatusListener, &a.NotificationURL, &verdict, &quotas, &created, &a.Promoted, &a.Deleted); err != nil {
 			return err
 		}
 		a.Secret, a.Level = app.Secret(secret), app.Level(level)
@@ -75,18 +75,21 @@ func (s *Store) PutApp(ctx context.Context, a app.App) (app.ID, error) {
 	var n int64
 	err := s.call(ctx, func(t *tx) error {
 		n = int64(a.ID)
-		args := []any{a.Name, a.Key, string(a.Secret), string(a.Level), strings.Join(scopes, ","), a.RedirectURI, a.MessageListener,
-			a.StatusListener, a.NotificationURL, a.WaitForVerdict.Milliseconds(), quotas, ms(a.Created), flag(a.Deleted)}
+		args := []any{a.Name, a.Key, string(a.Secret), string(a.Auth), a.Keys, a.Owner, string(a.Level), strings.Join(scopes, ","), a.RedirectURI,
+			flag(a.OnNetwork), flag(a.DPoP), flag(a.Introspect), a.MessageListener, a.StatusListener, a.NotificationURL,
+			a.WaitForVerdict.Milliseconds(), quotas, ms(a.Created), int64(a.Promoted), flag(a.Deleted)}
 		if n == 0 {
-			err := t.query(`INSERT INTO app (name, key, secret, level, scopes, redirect_uri, message_listener, status_listener,
-				notification_url, verdict, quotas, created, deleted) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, nil, args,
+			err := t.query(`INSERT INTO app (name, key, secret, auth, keys, owner, level, scopes, redirect_uri, on_network, dpop, introspect,
+				message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted)
+				VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, nil, args,
 				func(r *sql.Rows) error { return r.Scan(&n) })
 			if err != nil {
 				return err
 			}
 		} else {
-			rows, err := t.exec(`UPDATE app SET name = ?, key = ?, secret = ?, level = ?, scopes = ?, redirect_uri = ?, message_listener = ?,
-				status_listener = ?, notification_url = ?, verdict = ?, quotas = ?, created = ?, deleted = ? WHERE id = ?`, nil, append(args, n)...)
+			rows, err := t.exec(`UPDATE app SET name = ?, key = ?, secret = ?, auth = ?, keys = ?, owner = ?, level = ?, scopes = ?, redirect_uri = ?,
+				on_network = ?, dpop = ?, introspect = ?, message_listener = ?, status_listener = ?, notification_url = ?, verdict = ?,
+				quotas = ?, created = ?, promoted = ?, deleted = ? WHERE id = ?`, nil, append(args, n)...)
 			if err != nil {
 				return err
 			}

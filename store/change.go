@@ -9,11 +9,12 @@ import (
 
 // The kinds of change that are published.
 const (
-	ChangeApp    = "app"
-	ChangeLink   = "link"
-	ChangeRule   = "rule"
-	ChangeOptOut = "optout"
-	ChangeToken  = "token"
+	ChangeApp     = "app"
+	ChangeLink    = "link"
+	ChangeRule    = "rule"
+	ChangeOptOut  = "optout"
+	ChangeToken   = "token"
+	ChangeConsent = "consent"
 )
 
 // sqlBad tells database/sql that a connection must not be used again.

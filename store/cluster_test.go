@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/fault"
 	"longlines/id"
 	"longlines/message"
+	"longlines/oauth"
 	"longlines/queue"
 	"longlines/quota"
 	"longlines/sms"
@@ -288,6 +290,122 @@ func TestPostgresAnIdempotencyKeyMakesOneMessageAcrossNodes(t *testing.T) {
 		wg.Wait()
 		if won.Load() != 1 || late.Load() != 7 {
 			t.Fatalf("%d won, %d late", won.Load(), late.Load())
+		}
+	}
+}
+
+// both runs f n times, on the two nodes in turn and at once, and counts the runs that report true.
+func both(t *testing.T, a, b *Store, n int, f func(s *Store) (bool, error)) int64 {
+	t.Helper()
+	var yes atomic.Int64
+	var wg sync.WaitGroup
+	for i := range n {
+		s := []*Store{a, b}[i%2]
+		wg.Go(func() {
+			ok, err := f(s)
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				yes.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return yes.Load()
+}
+
+func TestPostgresACodeIsRedeemedOnceAcrossNodes(t *testing.T) {
+	ctx := t.Context()
+	a, b := pair(t, nil)
+	for i := range 5 {
+		form := oauth.Approval{Once: [32]byte{byte(i)}, Until: time.Now().Add(time.Minute), Consent: oauth.Consent{App: 7, Subscriber: "14255550100", Scopes: "SMS"}}
+		var code atomic.Int64
+		if n := both(t, a, b, 8, func(s *Store) (bool, error) {
+			try := form
+			try.Code.ID = s.NextToken(1)
+			err := s.Approve(ctx, &try)
+			if errors.Is(err, oauth.ErrUsed) {
+				return false, nil
+			}
+			code.Store(int64(try.Code.ID))
+			return err == nil, err
+		}); n != 1 {
+			t.Fatalf("a form was approved %d times", n)
+		}
+		if n := both(t, a, b, 40, func(s *Store) (bool, error) {
+			k := s.NextToken(1)
+			err := s.Redeem(ctx, oauth.Exchange{ID: id.Number(code.Load()), Tokens: []oauth.Token{{ID: k, Family: k}}})
+			if errors.Is(err, oauth.ErrUsed) {
+				return false, nil
+			}
+			return err == nil, err
+		}); n != 1 {
+			t.Fatalf("a code was redeemed %d times", n)
+		}
+		if n := both(t, a, b, 40, func(s *Store) (bool, error) { return s.Once(ctx, [32]byte{byte(i), 1}, time.Now()) }); n != 1 {
+			t.Fatalf("what may happen once happened %d times", n)
+		}
+	}
+	if all, err := b.Consents(ctx, oauth.ConsentFilter{}); err != nil || len(all) != 1 {
+		t.Errorf("%d consents of one pair, %v", len(all), err)
+	}
+}
+
+func TestPostgresEditsOfASignInAreAllKeptAcrossNodes(t *testing.T) {
+	ctx := t.Context()
+	a, b := pair(t, nil)
+	const n = 50
+	both(t, a, b, n, func(s *Store) (bool, error) {
+		return true, s.EditSignIn(ctx, app.LevelSandbox, "14255550100", func(st *oauth.SignIn) error { st.Tries++; return nil })
+	})
+	if err := b.EditSignIn(ctx, app.LevelSandbox, "14255550100", func(st *oauth.SignIn) error {
+		if st.Tries != n {
+			t.Errorf("%d tries are kept of %d", st.Tries, n)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPostgresTheAuditOfTwoNodesIsOneChain(t *testing.T) {
+	ctx := t.Context()
+	a, b := pair(t, nil)
+	const n = 200
+	var i atomic.Int64
+	both(t, a, b, n, func(s *Store) (bool, error) {
+		// Few apps, so that the nodes meet at the rows as well.
+		o := sms.OptOut{App: app.ID(i.Add(1) % 5), From: "14255550100"}
+		return true, s.SetOptOut(audit.With(ctx, audit.Entry{Actor: "admin", Action: "opt out"}), o)
+	})
+	for _, s := range []*Store{a, b} {
+		if got, bad, ok, err := s.VerifyAudit(ctx); err != nil || !ok || got != n {
+			t.Errorf("%d entries, want %d; bad: %+v, %v", got, n, bad, err)
+		}
+	}
+}
+
+func TestPostgresAWithdrawnConsentIsHeardOnTheOtherNode(t *testing.T) {
+	ctx := t.Context()
+	a, b := pair(t, nil)
+	heard := make(chan int64, 100)
+	b.Watch(ChangeConsent, func(ref int64) { heard <- ref })
+	yes := oauth.Approval{Consent: oauth.Consent{App: 7, Subscriber: "14255550100", Scopes: "SMS"}, Code: oauth.Code{ID: a.NextToken(1)}}
+	if err := a.Approve(ctx, &yes); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := a.Withdraw(ctx, "14255550100", yes.Consent.ID, nil, oauth.BySubscriber); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	for range 2 { // given, withdrawn
+		select {
+		case ref := <-heard:
+			if ref != int64(yes.Consent.ID) {
+				t.Errorf("heard of %d, want %d", ref, yes.Consent.ID)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("never heard")
 		}
 	}
 }

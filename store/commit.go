@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"longlines/audit"
 	"longlines/fault"
 	"longlines/gateway"
 	"longlines/id"
@@ -36,7 +37,9 @@ const (
 	kindQuota
 	kindSave
 	kindClaim
+	kindOnce
 	kindFunc // a func(*tx) error of its own: the cold writes
+	kindEnd  // the same, of those that take rights away
 	kindLazy // what nobody waits for
 	kinds
 )
@@ -57,7 +60,9 @@ var apply = [kinds]func(*tx, []*mutation) error{
 	kindQuota:     (*tx).lease,
 	kindSave:      (*tx).save,
 	kindClaim:     (*tx).claim,
+	kindOnce:      (*tx).once,
 	kindFunc:      (*tx).each,
+	kindEnd:       (*tx).each,
 	kindLazy:      (*tx).lazies,
 }
 
@@ -82,9 +87,12 @@ const (
 var errBusy = errors.New("too many writes wait")
 var errClosed = errors.New("the store is closed")
 
+// ends reports whether a mutation takes rights away.
+func (k kind) ends() bool { return k == kindRevoke || k == kindEnd }
+
 // vital reports whether a mutation is tried although the disk is nearly full: what takes rights away
 // needs next to no space, and without units of the quota nobody could even read (reliability.md P4).
-func (k kind) vital() bool { return k == kindRevoke || k == kindQuota }
+func (k kind) vital() bool { return k.ends() || k == kindQuota }
 
 // do hands a mutation to the committer and waits for its outcome. Until it is taken, the end of ctx
 // withdraws it; from then on it is answered soon, whatever ctx says, because the out members of arg
@@ -133,8 +141,44 @@ func (s *Store) enqueue(ctx context.Context, k kind, arg any, queued func()) err
 	return err
 }
 
-// call runs a cold write in the next commit.
-func (s *Store) call(ctx context.Context, f func(*tx) error) error { return s.do(ctx, kindFunc, f) }
+// call runs a cold write in the next commit. If its context carries an entry for the audit (package
+// audit), both are in the same commit or neither. What is no change in the sense of the audit, but
+// book-keeping on its way, goes by do.
+func (s *Store) call(ctx context.Context, f func(*tx) error) error { return s.carry(ctx, kindFunc, f) }
+
+// end is call for what takes rights away.
+func (s *Store) end(ctx context.Context, f func(*tx) error) error { return s.carry(ctx, kindEnd, f) }
+
+func (s *Store) carry(ctx context.Context, k kind, f func(*tx) error) error {
+	e, ok := audit.From(ctx)
+	if ok {
+		change := f
+		f = func(t *tx) error {
+			err := change(t)
+			if err == nil {
+				t.entries = append(t.entries, e)
+			}
+			return err
+		}
+	}
+	err := s.do(ctx, k, f)
+	switch {
+	case errors.Is(err, errUnchanged):
+		return nil
+	case ok && err == nil:
+		audit.Done(ctx)
+	}
+	return err
+}
+
+// refusal is the error of a rule that a cold write raises before it has written anything: the batch
+// goes on without it.
+type refusal struct{ error }
+
+func refuse(err error) error { return refusal{err} }
+
+// errUnchanged is the refusal of a write that found nothing to change. It is no error for its caller.
+var errUnchanged = errors.New("nothing to change")
 
 func newMutation() any { return &mutation{done: make(chan struct{}, 1)} }
 
@@ -426,7 +470,7 @@ func (c *committer) part(batch []*mutation) {
 func (c *committer) lastResort(batch []*mutation, why error) []*mutation {
 	var revocations []*mutation
 	for _, m := range batch {
-		if m.kind == kindRevoke {
+		if m.kind.ends() {
 			revocations = append(revocations, m)
 		}
 	}
@@ -434,7 +478,7 @@ func (c *committer) lastResort(batch []*mutation, why error) []*mutation {
 		return nil
 	}
 	for _, m := range batch {
-		if m.kind != kindRevoke {
+		if !m.kind.ends() {
 			answer(m, fault.Unavailable.Because(why))
 		}
 	}
@@ -626,6 +670,7 @@ type tx struct {
 	vals    []any // scratch for rows
 	jobs    []*queue.Job
 	changes []change
+	entries []audit.Entry
 	buf     []byte
 	bytes   int  // written, about
 	calmed  bool // no orphan is left
@@ -793,6 +838,10 @@ func (t *tx) flush() error {
 	if err := t.insertJobs(); err != nil {
 		return err
 	}
+	// The two locks come last and in this order on all nodes.
+	if err := t.insertEntries(); err != nil {
+		return err
+	}
 	return t.insertChanges()
 }
 
@@ -810,11 +859,15 @@ func (t *tx) committed() {
 	t.s.notify(t.changes)
 }
 
-// each runs cold writes one after the other. One that a rule refuses may have written before: the
-// batch is undone and it fails alone.
+// each runs cold writes one after the other. One that fails may have written before: the batch is
+// undone and it fails alone. A refusal has not.
 func (t *tx) each(ms []*mutation) error {
 	for _, m := range ms {
-		if err := m.arg.(func(*tx) error)(t); err != nil {
+		err := m.arg.(func(*tx) error)(t)
+		if r, ok := err.(refusal); ok {
+			m.err, err = r.error, nil
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"math"
+	"strings"
 	"time"
 
 	"longlines/app"
@@ -12,12 +13,19 @@ import (
 	"longlines/id"
 )
 
-// Record keeps a call's record some time soon. It never blocks; when too many wait the record is
-// dropped and counted.
+// maxDetails is how many records may wait before those that come lose their detail: it is many times
+// the size of the rest.
+const maxDetails = 1000
+
+// Record keeps a call's record some time soon. It never blocks; when too many wait its detail is
+// dropped, and when far too many do the record is, and counted.
 func (s *Store) Record(r gateway.Record) {
 	s.later(func(l *lazy) bool {
 		if len(l.records) >= maxRecords {
 			return false
+		}
+		if len(l.records) >= maxDetails {
+			r.Detail = ""
 		}
 		l.records = append(l.records, r)
 		return true
@@ -35,6 +43,16 @@ func (t *tx) insertRecords(list []gateway.Record) error {
 			remote text, took int}
 		INSERT INTO request (id, app, api, operation, method, path, status, code, cause, subject, remote, took)
 		SELECT id, app, api, operation, method, path, status, code, cause, subject, remote, took FROM r WHERE true ON CONFLICT DO NOTHING`, v)
+	if err != nil {
+		return err
+	}
+	v = v[:0]
+	for i := range list {
+		if r := &list[i]; r.Detail != "" {
+			v = append(v, int64(r.ID), clean(r.Detail))
+		}
+	}
+	_, err = t.exec(`WITH {r id int, wire text} INSERT INTO request_detail (id, wire) SELECT id, wire FROM r WHERE true ON CONFLICT DO NOTHING`, v)
 	t.vals = v[:0]
 	return err
 }
@@ -48,27 +66,71 @@ func scanRequest(r interface{ Scan(...any) error }) (q gateway.Record, err error
 	return q, err
 }
 
-// Request reads a call's record.
+// Request reads a call's record with its detail.
 func (s *Store) Request(ctx context.Context, n id.Number) (r gateway.Record, ok bool, err error) {
 	row, err := s.row(ctx, `SELECT `+requestColumns+` FROM request WHERE id = ?`, int64(n))
 	if err != nil {
 		return r, false, err
 	}
 	if r, err = scanRequest(row); none(err) {
-		return r, false, nil
+		return gateway.Record{}, false, nil
 	}
-	return r, err == nil, err
+	if err != nil {
+		return gateway.Record{}, false, err
+	}
+	if row, err = s.row(ctx, `SELECT wire FROM request_detail WHERE id = ?`, int64(n)); err == nil {
+		err = row.Scan(&r.Detail)
+	}
+	if err != nil && !none(err) {
+		return gateway.Record{}, false, err
+	}
+	return r, true, nil
 }
 
-// Requests reads the newest n records before a number (0: the newest), newest first.
-func (s *Store) Requests(ctx context.Context, before id.Number, n int) ([]gateway.Record, error) {
+// maxLook bounds how many records a filter looks at. There is no index beside the number, because a call's
+// record must cost next to nothing.
+const maxLook = 100_000
+
+// Requests reads the newest n records that fit before a number (0: the newest), newest first, without
+// their details. It looks at no more than the 100,000 newest before the number in the filter's time.
+func (s *Store) Requests(ctx context.Context, f gateway.RequestFilter, before id.Number, n int) ([]gateway.Record, error) {
+	// A number's upper part is the time it was drawn.
+	var since int64
+	until := newest(before)
+	if !f.Since.IsZero() {
+		since = int64(id.At(f.Since))
+	}
+	if !f.Until.IsZero() {
+		until = min(until, int64(id.At(f.Until)))
+	}
+	args := []any{since, until, int64(maxLook)}
+	var where []string
+	add := func(cond string, v any) { where, args = append(where, cond), append(args, v) }
+	if f.App != 0 {
+		add(`app = ?`, int64(f.App))
+	}
+	if f.Code != "" {
+		add(`code = ?`, f.Code)
+	}
+	if f.Operation != "" {
+		add(`operation = ?`, f.Operation)
+	}
+	if f.StatusFrom != 0 {
+		add(`status >= ?`, int64(f.StatusFrom))
+	}
+	if f.StatusTo != 0 {
+		add(`status <= ?`, int64(f.StatusTo))
+	}
+	text := `SELECT ` + requestColumns + ` FROM (SELECT ` + requestColumns + ` FROM request WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?) q`
+	if len(where) > 0 {
+		text += ` WHERE ` + strings.Join(where, ` AND `)
+	}
 	var out []gateway.Record
-	err := s.rows(ctx, `SELECT `+requestColumns+` FROM request WHERE id < ? ORDER BY id DESC LIMIT ?`, nil, []any{newest(before), int64(n)},
-		func(r *sql.Rows) error {
-			q, err := scanRequest(r)
-			out = append(out, q)
-			return err
-		})
+	err := s.rows(ctx, text+` ORDER BY id DESC LIMIT ?`, nil, append(args, int64(n)), func(r *sql.Rows) error {
+		q, err := scanRequest(r)
+		out = append(out, q)
+		return err
+	})
 	return out, err
 }
 
@@ -134,11 +196,7 @@ func (t *tx) save(batch []*mutation) error {
 			continue // the first answer of two stands
 		}
 		seen[s.idempotent] = true
-		created := s.v.Created
-		if created.IsZero() {
-			created = t.now
-		}
-		v = append(v, int64(s.app), s.scope, s.key, int64(s.v.Ref), s.v.Fingerprint[:], int64(s.v.Status), s.header, s.v.Body, ms(created))
+		v = append(v, int64(s.app), s.scope, s.key, int64(s.v.Ref), s.v.Fingerprint[:], int64(s.v.Status), s.header, s.v.Body, ms(orNow(s.v.Created, t.now)))
 	}
 	t.vals = v
 	old := ms(t.now.Add(-keyLife)) // an answer whose time is over gives way, whether it has been pruned or not

@@ -107,7 +107,7 @@ func (s *Store) enterTx(ctx context.Context, conn *sql.Conn) error {
 	}
 
 	var floor int64
-	for _, table := range [...]string{"mt", "mo", "mo_part", "token", "job", "attempt", "request", "orphan", "seen"} {
+	for _, table := range [...]string{"mt", "mo", "mo_part", "token", "job", "attempt", "request", "orphan", "seen", "consent", "code", "pushed", "session"} {
 		var top sql.NullInt64
 		if err := conn.QueryRowContext(ctx, "SELECT max(id) FROM "+table).Scan(&top); err != nil {
 			return err

@@ -37,8 +37,9 @@
 // transaction of a node locks the node's own row first, so one that has been declared dead writes
 // nothing more (R5), and one whose clock strays more than 2 s from the database's stops claiming (R6).
 //
-// There is a file for each package whose Store interface is implemented here: sms.go, oauth.go,
-// quota.go, callback.go, app.go, route.go, gateway.go, queue.go; admin.go reads for the console.
+// There is a file for each package whose Store interface is implemented here: sms.go, oauth.go (with
+// consent.go and signin.go), audit.go, quota.go, callback.go, app.go, route.go, gateway.go, queue.go;
+// admin.go reads for the console.
 package store
 
 import (
@@ -67,6 +68,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/callback"
 	"longlines/fault"
 	"longlines/gateway"
@@ -97,6 +99,8 @@ type Config struct {
 	SecretKey []byte
 	// Queue is how many mutations may wait for a commit before more are refused; default 8,192.
 	Queue int
+	// RequestDetail is how long the detail of a request is kept; default 7 days.
+	RequestDetail time.Duration
 	// OnFatal is called once, from a goroutine of its own, when the storage can no longer be trusted:
 	// the process should exit, not zero.
 	OnFatal func(error)
@@ -157,6 +161,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.Queue <= 0 {
 		cfg.Queue = 8192
+	}
+	if cfg.RequestDetail <= 0 {
+		cfg.RequestDetail = 7 * 24 * time.Hour
 	}
 	s := &Store{
 		cfg: cfg, log: cfg.Log, now: cfg.Now, start: time.Now(),
@@ -319,26 +326,31 @@ func syncDir(dir string) error {
 const migrationLock = 0x6c6c6d69
 
 func (s *Store) migrate(ctx context.Context) error {
+	p, err := s.migrations()
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// migrations are the steps of the schema, to be taken on the writing connection.
+func (s *Store) migrations() (*goose.Provider, error) {
 	name, kind := "sqlite", goose.DialectSQLite3
 	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
 	if s.d.postgres {
 		name, kind = "postgres", goose.DialectPostgres
 		l, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, 60))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		opts = append(opts, goose.WithSessionLocker(l))
 	}
 	files, err := fs.Sub(migrations, "migrations/"+name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, err := goose.NewProvider(kind, s.write, files, opts...)
-	if err != nil {
-		return err
-	}
-	_, err = p.Up(ctx)
-	return err
+	return goose.NewProvider(kind, s.write, files, opts...)
 }
 
 // Close commits what waits, gives back what this incarnation still holds and closes the files.
@@ -499,7 +511,7 @@ func (s *Store) keep() {
 		}
 		err := s.sweep(context.Background())
 		if err == nil && n%60 == 0 {
-			err = s.sweepTokens(context.Background())
+			err = s.sweepOld(context.Background())
 		}
 		if err != nil {
 			s.log.Warn("sweep the store", "err", err)
@@ -511,6 +523,7 @@ func (s *Store) keep() {
 var _ interface {
 	sms.Store
 	oauth.Store
+	audit.Store
 	quota.Source
 	callback.Store
 	app.Store

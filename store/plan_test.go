@@ -7,6 +7,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"longlines/app"
+	"longlines/audit"
+	"longlines/gateway"
+	"longlines/oauth"
 )
 
 // TestNoHotStatementScansATable asks SQLite for the plan of every statement of this package that has a
@@ -56,7 +61,57 @@ func TestNoHotStatementScansATable(t *testing.T) {
 			rows.Close()
 		}
 	}
-	if n < 30 {
+	if n < 35 {
 		t.Errorf("only %d statements found", n)
+	}
+}
+
+// TestNoReadOfOneScansATable asks SQLite for the plan of what is read for one token, person, app or
+// request: none may walk a table or sort what it has found.
+func TestNoReadOfOneScansATable(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, Config{})
+	const m = "14255550100"
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, read := range []func() error{
+		func() error { _, _, err := s.Token(ctx, 1); return err },
+		func() error { _, _, err := s.Code(ctx, 1); return err },
+		func() error { _, _, err := s.Pushed(ctx, 1); return err },
+		func() error { _, _, err := s.Consent(ctx, 1, m); return err },
+		func() error { _, err := s.Consents(ctx, oauth.ConsentFilter{Before: 1}); return err },
+		func() error { _, err := s.Consents(ctx, oauth.ConsentFilter{Subscriber: m}); return err },
+		func() error { _, err := s.Consents(ctx, oauth.ConsentFilter{App: 1, InForce: true}); return err },
+		func() error { _, _, err := s.Session(ctx, 1); return err },
+		func() error { _, err := s.Sessions(ctx, app.LevelSandbox, m); return err },
+		func() error { _, _, err := s.Request(ctx, 1); return err },
+		func() error { _, err := s.Requests(ctx, gateway.RequestFilter{App: 1}, 0, 9); return err },
+		func() error { _, err := s.Audit(ctx, audit.Filter{Object: "x"}); return err },
+	} {
+		must(read())
+	}
+	n := 0
+	s.reads.Range(func(text, _ any) bool {
+		q := text.(string)
+		rows, err := s.write.Query("EXPLAIN QUERY PLAN "+q, make([]any, strings.Count(q, "?"))...)
+		must(err)
+		defer rows.Close()
+		for rows.Next() {
+			var a, b, c int
+			var line string
+			must(rows.Scan(&a, &b, &c, &line))
+			if strings.HasPrefix(line, "SCAN") && line != "SCAN q" || strings.Contains(line, "TEMP B-TREE") || strings.Contains(line, "AUTOMATIC") {
+				t.Errorf("%s\n%s", line, q)
+			}
+		}
+		n++
+		return true
+	})
+	if n < 12 {
+		t.Errorf("only %d statements", n)
 	}
 }

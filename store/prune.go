@@ -28,6 +28,7 @@ func (s *Store) Prune(ctx context.Context, content, meta time.Time) error {
 		{`DELETE FROM mt WHERE id IN (SELECT id FROM mt WHERE id < ? AND state >= 10 LIMIT ?)`, []any{low}},
 		{`DELETE FROM mo WHERE id IN (SELECT id FROM mo WHERE id < ? AND state <> 1 LIMIT ?)`, []any{low}},
 		{`DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE id < ? LIMIT ?)`, []any{low}},
+		{`DELETE FROM request_detail WHERE id IN (SELECT id FROM request_detail WHERE id < ? LIMIT ?)`, []any{low}},
 		{`DELETE FROM request WHERE id IN (SELECT id FROM request WHERE id < ? LIMIT ?)`, []any{low}},
 	}
 	for _, st := range steps {
@@ -60,8 +61,13 @@ func (s *Store) drain(ctx context.Context, text string, args ...any) error {
 // tokenLife is how long the hash of an expired token is kept (reliability.md §2.5).
 const tokenLife = 90 * 24 * time.Hour
 
+// sealedLife is how long the sealed reply to a code or refresh token is kept. Nobody may ask for it after
+// ten seconds, and with an old refresh token and a copy of the store one could open one after the other,
+// up to the live token (docs/reference/reliability.md §3.7).
+const sealedLife = time.Minute
+
 // sweep removes what has served its time: keys, unconfirmed PDUs, old windows, receipts nobody
-// claims, changes everybody has seen.
+// claims, changes everybody has seen, spent forms, pushed requests, sealed replies, details of requests.
 func (s *Store) sweep(ctx context.Context) error {
 	now := s.now()
 	steps := []struct {
@@ -74,6 +80,12 @@ func (s *Store) sweep(ctx context.Context) error {
 		{`DELETE FROM quota WHERE start < ?
 			AND start <= (SELECT max(start) FROM (SELECT start FROM quota ORDER BY start LIMIT ?) x)`, ms(now.Add(-48 * time.Hour))},
 		{`DELETE FROM change WHERE seq IN (SELECT seq FROM change WHERE at < ? ORDER BY seq LIMIT ?)`, ms(now.Add(-time.Hour))},
+		{`DELETE FROM once WHERE until < ?
+			AND until <= (SELECT max(until) FROM (SELECT until FROM once ORDER BY until LIMIT ?) x)`, ms(now)},
+		{`DELETE FROM pushed WHERE id IN (SELECT id FROM pushed WHERE expires < ? ORDER BY id LIMIT ?)`, ms(now)},
+		{`UPDATE code SET sealed = NULL WHERE id IN (SELECT id FROM code WHERE sealed IS NOT NULL AND used < ? LIMIT ?)`, ms(now.Add(-sealedLife))},
+		{`UPDATE token SET sealed = NULL WHERE id IN (SELECT id FROM token WHERE sealed IS NOT NULL AND rotated < ? LIMIT ?)`, ms(now.Add(-sealedLife))},
+		{`DELETE FROM request_detail WHERE id IN (SELECT id FROM request_detail WHERE id < ? ORDER BY id LIMIT ?)`, int64(id.At(now.Add(-s.cfg.RequestDetail)))},
 	}
 	for _, st := range steps {
 		if err := s.drain(ctx, st.text, st.arg); err != nil {
@@ -101,9 +113,31 @@ func (s *Store) sweep(ctx context.Context) error {
 	}
 }
 
-// sweepTokens removes tokens that expired long ago. It reads all the old ones, so it is not done often.
-func (s *Store) sweepTokens(ctx context.Context) error {
-	end := s.now().Add(-tokenLife)
-	return s.drain(ctx, `DELETE FROM token WHERE id IN (SELECT id FROM token WHERE id < ? AND expires > 0 AND expires < ? LIMIT ?)`,
-		int64(id.At(end)), ms(end))
+// codeLife is how long an expired code is kept, so that its second use is still known for one, and
+// signInLife how long the state of a number that nobody signs in with.
+const (
+	codeLife   = 24 * time.Hour
+	signInLife = 24 * time.Hour
+)
+
+// sweepOld removes tokens and codes that expired long ago, sessions that are over, and sign-ins that were
+// left. It reads all the old ones, so it is not done often.
+func (s *Store) sweepOld(ctx context.Context) error {
+	now := s.now()
+	token, code := now.Add(-tokenLife), now.Add(-codeLife)
+	steps := []struct {
+		text string
+		args []any
+	}{
+		{`DELETE FROM token WHERE id IN (SELECT id FROM token WHERE id < ? AND expires > 0 AND expires < ? LIMIT ?)`, []any{int64(id.At(token)), ms(token)}},
+		{`DELETE FROM code WHERE id IN (SELECT id FROM code WHERE id < ? AND expires < ? LIMIT ?)`, []any{int64(id.At(code)), ms(code)}},
+		{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires < ? LIMIT ?)`, []any{ms(now)}},
+		{`DELETE FROM signin WHERE (level, msisdn) IN (SELECT level, msisdn FROM signin WHERE touched < ? LIMIT ?)`, []any{ms(now.Add(-signInLife))}},
+	}
+	for _, st := range steps {
+		if err := s.drain(ctx, st.text, st.args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -79,12 +79,7 @@ func (s *Store) PutLink(ctx context.Context, l route.Link) (int64, error) {
 // DeleteLink removes a link; one that is not there is no error.
 func (s *Store) DeleteLink(ctx context.Context, name string) error {
 	return s.call(ctx, func(t *tx) error {
-		return t.query(`DELETE FROM link WHERE name = ? RETURNING id`, nil, []any{name}, func(r *sql.Rows) error {
-			var n int64
-			err := r.Scan(&n)
-			t.changed(ChangeLink, n)
-			return err
-		})
+		return t.remove(`DELETE FROM link WHERE name = ? RETURNING id`, name, ChangeLink)
 	})
 }
 
@@ -116,11 +111,22 @@ func (s *Store) PutRule(ctx context.Context, x route.Rule) (int64, error) {
 // DeleteRule removes a rule; one that is not there is no error.
 func (s *Store) DeleteRule(ctx context.Context, prefix string) error {
 	return s.call(ctx, func(t *tx) error {
-		return t.query(`DELETE FROM rule WHERE prefix = ? RETURNING id`, nil, []any{prefix}, func(r *sql.Rows) error {
-			var n int64
-			err := r.Scan(&n)
-			t.changed(ChangeRule, n)
-			return err
-		})
+		return t.remove(`DELETE FROM rule WHERE prefix = ? RETURNING id`, prefix, ChangeRule)
 	})
+}
+
+// remove deletes the row of a name and publishes that, if there is one.
+func (t *tx) remove(text, name, kind string) error {
+	found := false
+	err := t.query(text, nil, []any{name}, func(r *sql.Rows) error {
+		var n int64
+		err := r.Scan(&n)
+		t.changed(kind, n)
+		found = true
+		return err
+	})
+	if err == nil && !found {
+		return refuse(errUnchanged)
+	}
+	return err
 }

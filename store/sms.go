@@ -87,6 +87,14 @@ func at(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
+// orNow is a time, or now for none.
+func orNow(t, now time.Time) time.Time {
+	if t.IsZero() {
+		return now
+	}
+	return t
+}
+
 func address(s string) number.Address {
 	var a number.Address
 	a.UnmarshalText([]byte(s)) // written by us; what cannot be read back is nobody

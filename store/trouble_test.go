@@ -14,6 +14,7 @@ import (
 
 	"longlines/app"
 	"longlines/fault"
+	"longlines/gateway"
 	"longlines/id"
 	"longlines/message"
 	"longlines/oauth"
@@ -65,6 +66,10 @@ func TestAFullDiskRefusesAndIsForgivenWithoutARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	yes := oauth.Approval{Consent: oauth.Consent{App: 7, Subscriber: "14255550100", Scopes: "SMS"}, Code: oauth.Code{ID: s.NextToken(1)}}
+	if err := s.Approve(ctx, &yes); err != nil {
+		t.Fatal(err)
+	}
 	bound(t, s, 0)
 	text := strings.Repeat("x", 2000)
 	var last error
@@ -84,6 +89,9 @@ func TestAFullDiskRefusesAndIsForgivenWithoutARestart(t *testing.T) {
 	}
 	if err := s.RevokeToken(ctx, 5); err != nil {
 		t.Errorf("revoking while full: %v", err)
+	}
+	if _, ok, err := s.Withdraw(ctx, "14255550100", yes.Consent.ID, nil, oauth.BySubscriber); err != nil || !ok {
+		t.Errorf("withdrawing a consent while full: %v %v", ok, err)
 	}
 	bound(t, s, 1<<30)
 	eventually(t, "the store accepts again", func() bool { return s.Writable() == nil })
@@ -281,12 +289,22 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 	var skip atomic.Int64
 	s := openTest(t, Config{Now: func() time.Time { return time.Now().Add(time.Duration(skip.Load())) }})
 	now := time.Now()
-	n := s.NextMessage(4)
+	n := s.NextMessage(9)
+	s.Record(gateway.Record{ID: n + 4, Detail: "POST /x"})
+	const m = "14255550100"
 	for _, err := range []error{
 		s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n}}, Key: &app.Idempotency{App: 7, Scope: "s", Key: "k"}}),
 		s.Receive(ctx, &sms.Reception{In: message.Incoming{Hash: 5, Conn: 1}, MO: sms.MO{ID: n + 1}}),
 		s.StoreOrphan(ctx, &sms.Orphan{DLR: message.DLR{Group: "g", ID: "1"}, Keys: []string{"1", "01"}, At: now, Expires: now.Add(time.Hour)}),
-		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}),
+		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}, oauth.Token{ID: n + 8, Kind: oauth.KindRefresh, Family: n + 8, Expires: now.Add(time.Hour)}),
+		s.Approve(ctx, &oauth.Approval{Until: now.Add(10 * time.Minute), Consent: oauth.Consent{App: 7, Subscriber: m, Scopes: "SMS"},
+			Code: oauth.Code{ID: n + 5, Expires: now.Add(time.Minute)}}),
+		s.Redeem(ctx, oauth.Exchange{ID: n + 5, At: now, Sealed: []byte("reply")}),
+		s.Rotate(ctx, oauth.Exchange{ID: n + 8, At: now, Sealed: []byte("reply")}),
+		s.Push(ctx, oauth.Pushed{ID: n + 6, Expires: now.Add(90 * time.Second)}),
+		s.PutSession(ctx, oauth.Session{ID: n + 7, Expires: now.Add(30 * 24 * time.Hour)}),
+		s.EditSignIn(ctx, app.LevelSandbox, m, func(*oauth.SignIn) error { return nil }),
+		s.EditSignIn(ctx, app.LevelProduction, m, func(st *oauth.SignIn) error { st.Locked = now.Add(48 * time.Hour); return nil }),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -295,16 +313,23 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 	if _, err := s.Lease(ctx, quota.Key{App: 7, API: "SMS"}, quota.Minute, quota.Minute.Start(now), 1, 1); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the record is kept", func() bool { _, ok, _ := s.Request(ctx, n+4); return ok })
 	count := func(want string) {
 		t.Helper()
 		got := ""
-		for _, table := range []string{"idempotency", "seen", "orphan", "orphan_key", "quota", "token", "mt", "mo"} {
+		for _, table := range []string{"idempotency", "seen", "orphan", "orphan_key", "quota", "token", "mt", "mo",
+			"code", "consent", "once", "pushed", "session", "signin", "request", "request_detail"} {
 			var n int
 			if err := s.read.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
 				t.Fatal(err)
 			}
 			got += fmt.Sprint(table, "=", n, " ")
 		}
+		var sealed int
+		if err := s.read.QueryRow("SELECT (SELECT count(*) FROM token WHERE sealed IS NOT NULL) + (SELECT count(*) FROM code WHERE sealed IS NOT NULL)").Scan(&sealed); err != nil {
+			t.Fatal(err)
+		}
+		got += fmt.Sprint("sealed=", sealed)
 		if got != want {
 			t.Errorf("%s\nwant %s", got, want)
 		}
@@ -313,12 +338,15 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 		after time.Duration
 		want  string
 	}{
-		{0, "idempotency=1 seen=1 orphan=1 orphan_key=2 quota=1 token=2 mt=1 mo=1 "},
-		{2 * time.Hour, "idempotency=1 seen=0 orphan=0 orphan_key=0 quota=1 token=2 mt=1 mo=1 "},
-		{100 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=1 mt=1 mo=1 "},
+		{0, "idempotency=1 seen=1 orphan=1 orphan_key=2 quota=1 token=3 mt=1 mo=1 code=1 consent=1 once=1 pushed=1 session=1 signin=2 request=1 request_detail=1 sealed=2"},
+		{2 * time.Hour, "idempotency=1 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=1 consent=1 once=0 pushed=0 session=1 signin=2 request=1 request_detail=1 sealed=0"},
+		// A lock outlasts the day.
+		{25 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=0 consent=1 once=0 pushed=0 session=1 signin=1 request=1 request_detail=1 sealed=0"},
+		{8 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=3 mt=1 mo=1 code=0 consent=1 once=0 pushed=0 session=1 signin=0 request=1 request_detail=0 sealed=0"},
+		{100 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=1 mt=1 mo=1 code=0 consent=1 once=0 pushed=0 session=0 signin=0 request=1 request_detail=0 sealed=0"},
 	} {
 		skip.Store(int64(step.after))
-		if err := errors.Join(s.sweep(ctx), s.sweepTokens(ctx)); err != nil {
+		if err := errors.Join(s.sweep(ctx), s.sweepOld(ctx)); err != nil {
 			t.Fatal(err)
 		}
 		count(step.want)

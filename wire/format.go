@@ -101,6 +101,22 @@ func WantsProblem(accept string) bool {
 	return false
 }
 
+// PrefersHTML reports whether an Accept header names text/html with a quality that is greater than that
+// of application/json or as great and named first, as browsers do.
+func PrefersHTML(accept string) bool {
+	html, json := 0, 0
+	first := false
+	for item := range strings.SplitSeq(accept, ",") {
+		switch media, q := quality(item); {
+		case strings.EqualFold(media, "text/html"), strings.EqualFold(media, "application/xhtml+xml"):
+			html, first = max(html, q), first || json == 0
+		case strings.EqualFold(media, "application/json"), strings.EqualFold(media, "application/*"):
+			json = max(json, q)
+		}
+	}
+	return html > json || html > 0 && html == json && first
+}
+
 // quality splits one item of an Accept header; q is in thousandths.
 func quality(item string) (media string, q int) {
 	media, params, _ := strings.Cut(item, ";")

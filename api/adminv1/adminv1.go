@@ -1,10 +1,11 @@
 // Package adminv1 is the management API on the admin listener: apps, links, routes, quotas,
-// messages, requests and the live stream. The command line and the console are clients of it and of
-// nothing else, so there is nothing that only they can do.
+// subscribers and their consents, messages, requests, the audit log and the live stream. The command
+// line and the console are clients of it and of nothing else, so there is nothing that only they can do.
 //
 // It is ours, not a published surface of the retired platform: JSON with snake_case members, errors
 // as application/problem+json (RFC 9457), an OpenAPI 3.1 document at /admin/v1/openapi.json made
-// from the handlers themselves. Secrets go in and are shown once; no answer repeats them.
+// from the handlers themselves. Secrets go in and are shown once; no answer repeats them. Whatever is
+// done here is in the audit log, see audit.go (docs/reference/reliability.md T22).
 package adminv1
 
 import (
@@ -20,10 +21,12 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/callback"
 	"longlines/fault"
 	"longlines/gateway"
 	"longlines/id"
+	"longlines/number"
 	"longlines/oauth"
 	"longlines/quota"
 	"longlines/route"
@@ -38,7 +41,18 @@ type Store interface {
 	// Attempts reads the posts that told about a row, oldest first.
 	Attempts(ctx context.Context, subject id.Number) ([]callback.Attempt, error)
 	Request(ctx context.Context, n id.Number) (gateway.Record, bool, error)
-	Requests(ctx context.Context, before id.Number, n int) ([]gateway.Record, error)
+	// Requests reads the newest n records that fit before a number (0: the newest), newest first, without
+	// their detail.
+	Requests(ctx context.Context, f gateway.RequestFilter, before id.Number, n int) ([]gateway.Record, error)
+	// Consents reads those that fit, newest first.
+	Consents(ctx context.Context, f oauth.ConsentFilter) ([]oauth.Consent, error)
+	// OptOutsOf reads those of one subscriber that stand.
+	OptOutsOf(ctx context.Context, m number.MSISDN) ([]sms.OptOut, error)
+	audit.Store
+	// Note makes the audit entry of ctx durable by itself: of an act that changes no row, as a look at a
+	// whole number, or whose change is a hot write that carries none. It does nothing if ctx has no entry,
+	// or has carried it already.
+	Note(ctx context.Context) error
 	// Writable says why nothing can be accepted; nil if it can.
 	Writable() error
 }
@@ -49,6 +63,8 @@ type Config struct {
 	Apps    *app.Directory
 	Router  *route.Router
 	SMS     *sms.Service
+	Tokens  *oauth.Service // whose consents and remembered browsers are shown and ended
+	Sealer  *id.Sealer     // names consents and browsers
 	Source  quota.Source
 	Store   Store
 	// Received reads a text from a handset and the word for where it is.
@@ -74,16 +90,20 @@ func New(c Config) http.Handler {
 	h.CreateHooks = nil                   // no $schema member in answers
 	h.RejectUnknownQueryParameters = true // a filter that is misspelt must not be taken for none
 	h.Transformers = []huma.Transformer{withoutValues}
-	h.Info.Description = "Apps, links, routes, quotas, messages and requests of one platform. Send the admin token as a bearer."
+	h.Info.Description = "Apps, links, routes, quotas, subscribers, messages, requests and the audit log of one platform. Send the admin token as a bearer."
 	a := &api{c}
 	ha := humago.New(mux, h)
-	ops := operations{ha, c.Log}
+	ha.UseMiddleware(withTarget)
+	ops := operations{ha, c.Log, c.Store}
 	a.apps(ops)
 	a.links(ops)
 	a.routes(ops)
 	a.quotas(ops)
+	a.consents(ops)
+	a.subscribers(ops)
 	a.messages(ops)
 	a.requests(ops)
+	a.audit(ops)
 	a.status(ops)
 	mux.HandleFunc("GET /admin/v1/stream", a.stream)
 	ha.OpenAPI().AddOperation(&huma.Operation{
@@ -109,8 +129,12 @@ func withoutValues(_ huma.Context, _ string, v any) (any, error) {
 // operations is where the operations are registered.
 type operations struct {
 	huma.API
-	log *slog.Logger
+	log   *slog.Logger
+	store Store
 }
+
+// maxBody bounds what an operation takes (docs/reference/reliability.md §2.4).
+const maxBody = 64 << 10
 
 // get, post, put and remove register one operation each.
 func get[I, O any](h operations, path, summary string, f func(context.Context, *I) (*O, error)) {
@@ -130,11 +154,22 @@ func remove[I any](h operations, path, summary string, f func(context.Context, *
 }
 
 func register[I, O any](h operations, method, path, summary string, status int, f func(context.Context, *I) (*O, error)) {
-	huma.Register(h.API, huma.Operation{
-		OperationID: huma.GenerateOperationID(method, path, (*O)(nil)), Method: method, Path: path, Summary: summary,
-		DefaultStatus: status, MaxBodyBytes: 64 << 10,
-	}, func(ctx context.Context, in *I) (*O, error) {
+	operation(h, huma.Operation{Method: method, Path: path, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxBody}, f)
+}
+
+// operation registers an operation: this is where every change gets its audit entry, and every refusal
+// its status.
+func operation[I, O any](h operations, o huma.Operation, f func(context.Context, *I) (*O, error)) {
+	method, path := o.Method, o.Path
+	o.OperationID = huma.GenerateOperationID(method, path, (*O)(nil))
+	huma.Register(h.API, o, func(ctx context.Context, in *I) (*O, error) {
+		if method != http.MethodGet {
+			ctx = audited(ctx, method+" "+path, in)
+		}
 		out, err := f(ctx, in)
+		if err == nil && method != http.MethodGet {
+			err = h.store.Note(context.WithoutCancel(ctx)) // it has been done, whether or not the caller waits
+		}
 		if err != nil {
 			refusal := refuse(err)
 			if refusal.GetStatus() == http.StatusInternalServerError && ctx.Err() == nil {
@@ -172,7 +207,8 @@ func refuse(err error) huma.StatusError {
 		return huma.Error422UnprocessableEntity(field.Error())
 	case errors.Is(err, app.ErrTaken), errors.Is(err, route.ErrLinkExists), errors.Is(err, route.ErrManaged):
 		return huma.Error409Conflict(err.Error())
-	case errors.Is(err, app.ErrUnknown), errors.Is(err, route.ErrNoLink), errors.Is(err, route.ErrNoRule), errors.Is(err, errNoStory):
+	case errors.Is(err, app.ErrUnknown), errors.Is(err, route.ErrNoLink), errors.Is(err, route.ErrNoRule), errors.Is(err, errNoStory),
+		errors.Is(err, errNoConsent):
 		return huma.Error404NotFound(err.Error())
 	case errors.As(err, &f):
 		p := &problem{Code: f.Code}

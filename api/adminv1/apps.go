@@ -1,34 +1,54 @@
 package adminv1
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
 	"longlines/app"
 	"longlines/number"
+	"longlines/oauth"
 	"longlines/quota"
 )
 
 // App is an app as people see it; Secret is there only in the answer that made it.
 type App struct {
-	Name            string   `json:"name" minLength:"1" maxLength:"64" doc:"Unique name, as people see it."`
-	Key             string   `json:"key" required:"false" doc:"App Key (client_id); made if absent."`
-	Secret          string   `json:"secret,omitempty" doc:"App Secret; made if absent, shown once."`
-	Level           string   `json:"level" required:"false" enum:"sandbox,production" doc:"Service level; sandbox if absent."`
-	Scopes          []string `json:"scopes" required:"false" doc:"Scopes the app may ask for."`
-	ShortCodes      []string `json:"short_codes" required:"false" doc:"Its short codes; the first is the sender."`
-	RedirectURI     string   `json:"redirect_uri" required:"false" doc:"Registered redirect URI base."`
-	MessageListener string   `json:"message_listener,omitempty" doc:"Receive SMS is posted there."`
-	StatusListener  string   `json:"status_listener,omitempty" doc:"Receive SMS Delivery Status is posted there."`
-	NotificationURL string   `json:"notification_url,omitempty" doc:"Webhooks are posted there."`
-	WaitForVerdict  string   `json:"wait_for_verdict,omitempty" doc:"As if each send carried Prefer: wait: 0s to 5s."`
+	Name            string          `json:"name" minLength:"1" maxLength:"64" doc:"Unique name, as people see it."`
+	Key             string          `json:"key" required:"false" doc:"App Key (client_id); made if absent."`
+	Secret          string          `json:"secret,omitempty" doc:"App Secret; made if absent, shown once. Only with auth secret."`
+	Auth            string          `json:"auth" required:"false" enum:"secret,private_key_jwt,none" doc:"How it proves itself at the token endpoint; secret if absent. An app with none is public and must use PKCE."`
+	Keys            json.RawMessage `json:"keys,omitempty" doc:"Its public keys, a JWK set (RFC 7517); with private_key_jwt mandatory."`
+	Owner           string          `json:"owner,omitempty" maxLength:"64" doc:"Who runs it, as the consent page says it."`
+	Level           string          `json:"level" required:"false" enum:"sandbox,production" doc:"Service level; sandbox if absent. It cannot change: promote a sandbox app."`
+	Scopes          []string        `json:"scopes" required:"false" doc:"Scopes the app may ask for."`
+	ShortCodes      []string        `json:"short_codes" required:"false" doc:"Its short codes; the first is the sender."`
+	RedirectURI     string          `json:"redirect_uri" required:"false" doc:"Registered redirect URI base; of a public app the whole URI, and mandatory."`
+	OnNetwork       bool            `json:"on_network,omitempty" doc:"Subscribers may consent only from a device on the network."`
+	DPoP            bool            `json:"dpop,omitempty" doc:"Its tokens are always bound to a key (RFC 9449)."`
+	Introspect      bool            `json:"introspect,omitempty" doc:"May ask about every token: a service of the operator (RFC 7662)."`
+	MessageListener string          `json:"message_listener,omitempty" doc:"Receive SMS is posted there."`
+	StatusListener  string          `json:"status_listener,omitempty" doc:"Receive SMS Delivery Status is posted there."`
+	NotificationURL string          `json:"notification_url,omitempty" doc:"Webhooks are posted there."`
+	WaitForVerdict  string          `json:"wait_for_verdict,omitempty" doc:"As if each send carried Prefer: wait: 0s to 5s."`
+	PromotedFrom    string          `json:"promoted_from,omitempty" doc:"The sandbox app it was promoted from; only in answers."`
 }
 
-func appView(a *app.App, secret string) App {
-	v := App{Name: a.Name, Key: a.Key, Secret: secret, Level: string(a.Level), Scopes: []string{}, ShortCodes: []string{}, RedirectURI: a.RedirectURI,
+// authSecret is how app.AuthSecret is written.
+const authSecret = "secret"
+
+func (x *api) appView(a *app.App, secret string) App {
+	v := App{Name: a.Name, Key: a.Key, Secret: secret, Auth: string(a.Auth), Keys: json.RawMessage(a.Keys), Owner: a.Owner, Level: string(a.Level),
+		Scopes: []string{}, ShortCodes: []string{}, RedirectURI: a.RedirectURI, OnNetwork: a.OnNetwork, DPoP: a.DPoP, Introspect: a.Introspect,
 		MessageListener: a.MessageListener, StatusListener: a.StatusListener, NotificationURL: a.NotificationURL}
+	if a.Auth == app.AuthSecret {
+		v.Auth = authSecret
+	}
+	if a.Promoted != 0 {
+		v.PromotedFrom = x.appName(a.Promoted)
+	}
 	for _, s := range a.Scopes {
 		v.Scopes = append(v.Scopes, string(s))
 	}
@@ -41,10 +61,25 @@ func appView(a *app.App, secret string) App {
 	return v
 }
 
-// fill writes the members a person may change into an app. A level that is not named stays as it is.
+// fill writes the members a person may change into an app. A level and a way to prove itself that are
+// not named stay as they are, and with that way its keys.
 func (v App) fill(a *app.App) error {
 	if v.Level != "" {
 		a.Level = app.Level(v.Level)
+	}
+	switch v.Auth {
+	case "":
+	case authSecret:
+		a.Auth = app.AuthSecret
+	default:
+		a.Auth = app.ClientAuth(v.Auth)
+	}
+	if a.Auth != app.AuthKey || len(v.Keys) > 0 {
+		keys, err := keysOf(v.Keys)
+		if err != nil {
+			return err
+		}
+		a.Keys = keys
 	}
 	a.WaitForVerdict = 0
 	if v.WaitForVerdict != "" {
@@ -53,16 +88,43 @@ func (v App) fill(a *app.App) error {
 			return &app.Invalid{Field: "wait_for_verdict", Reason: "is not a time such as 3s"}
 		}
 	}
-	a.Name, a.RedirectURI = v.Name, v.RedirectURI
+	a.Name, a.Owner, a.RedirectURI = v.Name, v.Owner, v.RedirectURI
+	a.OnNetwork, a.DPoP, a.Introspect = v.OnNetwork, v.DPoP, v.Introspect
 	a.MessageListener, a.StatusListener, a.NotificationURL = v.MessageListener, v.StatusListener, v.NotificationURL
-	a.Scopes, a.ShortCodes = nil, nil
+	a.Scopes, a.ShortCodes = nil, codesOf(v.ShortCodes)
 	for _, s := range v.Scopes {
 		a.Scopes = append(a.Scopes, app.Scope(s))
 	}
-	for _, c := range v.ShortCodes {
-		a.ShortCodes = append(a.ShortCodes, number.ShortCode(c))
-	}
 	return nil
+}
+
+// keysOf is a JWK set in the form in which it is kept, if it is one; "" for none.
+func keysOf(set json.RawMessage) (string, error) {
+	if len(set) == 0 || string(set) == "null" {
+		return "", nil
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, set); err != nil {
+		return "", &app.Invalid{Field: "keys", Reason: "are not JSON"}
+	}
+	if err := oauth.CheckKeys(b.String()); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+func codesOf(list []string) (codes []number.ShortCode) {
+	for _, c := range list {
+		codes = append(codes, number.ShortCode(c))
+	}
+	return codes
+}
+
+// Promotion is what a production app does not take over from the sandbox app it comes from.
+type Promotion struct {
+	Name       string          `json:"name,omitempty" maxLength:"64" doc:"The production app's; default the sandbox app's and \" live\"."`
+	ShortCodes []string        `json:"short_codes,omitempty" doc:"The production app's: the sandbox app keeps its own."`
+	Keys       json.RawMessage `json:"keys,omitempty" doc:"The production app's public keys, a JWK set; mandatory with private_key_jwt."`
 }
 
 type (
@@ -73,6 +135,10 @@ type (
 	namedBody struct {
 		Name string `path:"name"`
 		Body App
+	}
+	promoteIn struct {
+		Name string     `path:"name"`
+		Body *Promotion // none: all by default
 	}
 	appList struct {
 		Body struct {
@@ -87,7 +153,7 @@ func (x *api) apps(h operations) {
 		out.Body.Apps = []App{}
 		for _, a := range x.Apps.All() {
 			if !a.Deleted {
-				out.Body.Apps = append(out.Body.Apps, appView(a, ""))
+				out.Body.Apps = append(out.Body.Apps, x.appView(a, ""))
 			}
 		}
 		return out, nil
@@ -101,16 +167,16 @@ func (x *api) apps(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{appView(made, secret)}, nil
+		return &appBody{x.appView(made, secret)}, nil
 	})
 	get(h, "/admin/v1/apps/{name}", "Show an app", func(ctx context.Context, in *appName) (*appBody, error) {
 		a, err := x.app(in.Name)
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{appView(a, "")}, nil
+		return &appBody{x.appView(a, "")}, nil
 	})
-	put(h, "/admin/v1/apps/{name}", "Change an app; key and secret stay", func(ctx context.Context, in *namedBody) (*appBody, error) {
+	put(h, "/admin/v1/apps/{name}", "Change an app; key, secret and level stay", func(ctx context.Context, in *namedBody) (*appBody, error) {
 		a, err := x.app(in.Name)
 		if err != nil {
 			return nil, err
@@ -119,7 +185,7 @@ func (x *api) apps(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{appView(a, "")}, nil
+		return &appBody{x.appView(a, "")}, nil
 	})
 	post(h, "/admin/v1/apps/{name}/rotate", "Give an app a new secret", http.StatusOK, func(ctx context.Context, in *appName) (*appBody, error) {
 		a, err := x.app(in.Name)
@@ -130,8 +196,27 @@ func (x *api) apps(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{appView(a, secret)}, nil
+		return &appBody{x.appView(a, secret)}, nil
 	})
+	post(h, "/admin/v1/apps/{name}/promote", "Make the production app of a sandbox app, with a new key and secret", http.StatusCreated, func(ctx context.Context, in *promoteIn) (*appBody, error) {
+		a, err := x.app(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		var p app.Promotion
+		if b := in.Body; b != nil {
+			p.Name, p.ShortCodes = b.Name, codesOf(b.ShortCodes)
+			if p.Keys, err = keysOf(b.Keys); err != nil {
+				return nil, err
+			}
+		}
+		a, secret, err := x.Apps.Promote(ctx, a.ID, p)
+		if err != nil {
+			return nil, err
+		}
+		return &appBody{x.appView(a, secret)}, nil
+	})
+	x.imports(h)
 	remove(h, "/admin/v1/apps/{name}", "Delete an app: its key and tokens end", func(ctx context.Context, in *appName) (*none, error) {
 		a, err := x.app(in.Name)
 		if err != nil {
@@ -151,12 +236,15 @@ func (x *api) app(name string) (*app.App, error) {
 
 // Quota is what an app may call of one API, and what it has.
 type Quota struct {
-	App        string `json:"app"`
-	API        string `json:"api"`
-	PerMinute  int64  `json:"per_minute"`
-	PerDay     int64  `json:"per_day"`
-	UsedMinute int64  `json:"used_minute" doc:"Charged in this clock minute, in blocks."`
-	UsedDay    int64  `json:"used_day" doc:"Charged on this UTC day, in blocks."`
+	App        string    `json:"app"`
+	Level      string    `json:"level" enum:"sandbox,production" doc:"Whose figures hold where the app has none of its own."`
+	API        string    `json:"api"`
+	PerMinute  int64     `json:"per_minute"`
+	PerDay     int64     `json:"per_day"`
+	UsedMinute int64     `json:"used_minute" doc:"Charged in this clock minute, in blocks."`
+	UsedDay    int64     `json:"used_day" doc:"Charged on this UTC day, in blocks."`
+	MinuteEnds time.Time `json:"minute_ends"`
+	DayEnds    time.Time `json:"day_ends"`
 }
 
 type (
@@ -237,8 +325,9 @@ func (x *api) quotas(h operations) {
 
 func (x *api) quota(ctx context.Context, a *app.App, name string) (Quota, error) {
 	limit, _ := x.Apps.Quota(a, name)
-	q := Quota{App: a.Name, API: name, PerMinute: limit.PerMinute, PerDay: limit.PerDay}
 	k, now := quota.Key{App: int64(a.ID), API: name}, x.Now()
+	q := Quota{App: a.Name, Level: string(a.Level), API: name, PerMinute: limit.PerMinute, PerDay: limit.PerDay,
+		MinuteEnds: quota.Minute.End(now), DayEnds: quota.Day.End(now)}
 	var err error
 	if q.UsedMinute, err = x.Source.Used(ctx, k, quota.Minute, quota.Minute.Start(now)); err != nil {
 		return q, err

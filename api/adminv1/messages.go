@@ -11,8 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"longlines/app"
-	"longlines/fault"
-	"longlines/gateway"
 	"longlines/id"
 	"longlines/number"
 	"longlines/sms"
@@ -35,6 +33,7 @@ type Story struct {
 	Title string      `json:"title"`
 	Facts [][2]string `json:"facts"`
 	Steps []StoryStep `json:"steps"`
+	Wire  string      `json:"wire,omitempty" doc:"A call as it was on the wire: the request and its answer, without tokens and credentials. Kept for a while, of sandbox apps only."`
 }
 
 // StoryStep is one thing that happened.
@@ -161,9 +160,6 @@ func (x *api) appName(n app.ID) string {
 // errNoStory: there is nothing to tell.
 var errNoStory = errors.New("not known here, or its retention has ended")
 
-// near is how many requests before a message are searched for the one that made it.
-const near = 500
-
 // story puts the rows about a message in order.
 func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
 	st, err := x.SMS.Story(ctx, n)
@@ -178,13 +174,8 @@ func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
 		{"app", x.appName(first.App)}, {"from", first.From.String()}, {"text", first.Text},
 		{"accepted", first.Accepted.UTC().Format(time.RFC3339Nano)}, {"expires", first.Expires.UTC().Format(time.RFC3339)},
 	}, Steps: []StoryStep{}}
-	// The request's number was drawn just before the message's.
-	if requests, err := x.Store.Requests(ctx, first.Message, near); err == nil {
-		for _, r := range requests {
-			if r.Subject == first.Message && r.Method == http.MethodPost {
-				out.Facts = append(out.Facts, [2]string{"request", id.Request(r.ID)})
-			}
-		}
+	for _, r := range x.callsOf(ctx, first) {
+		out.Facts = append(out.Facts, [2]string{"request", id.Request(r.ID)})
 	}
 	step := func(at time.Time, what, format string, args ...any) {
 		if !at.IsZero() {
@@ -273,96 +264,4 @@ func (x *api) receivedStory(ctx context.Context, n id.Number) (Story, error) {
 	s.Steps = append(s.Steps, posts...)
 	sortSteps(s.Steps)
 	return s, err
-}
-
-// Request is one call, as a line of a list.
-type Request struct {
-	ID        string    `json:"id"`
-	Time      time.Time `json:"time"`
-	App       string    `json:"app,omitempty"`
-	Operation string    `json:"operation,omitempty"`
-	Method    string    `json:"method"`
-	Path      string    `json:"path"`
-	Status    int       `json:"status"`
-	Code      string    `json:"code,omitempty"`
-	Message   string    `json:"message,omitempty"`
-	Ms        float64   `json:"ms"`
-}
-
-type (
-	requestQuery struct {
-		Page
-		App  string `query:"app" doc:"Only calls of this app."`
-		Code string `query:"code" doc:"Only calls answered with this code, as POL0001."`
-	}
-	requestList struct {
-		Body struct {
-			Requests []Request `json:"requests" doc:"Newest first."`
-			Next     string    `json:"next,omitempty" doc:"For before; absent on the last page."`
-		}
-	}
-)
-
-func (x *api) request(r gateway.Record) Request {
-	v := Request{ID: id.Request(r.ID), Time: r.ID.Time(), App: x.appName(r.App), Operation: r.Operation, Method: r.Method, Path: r.Path,
-		Status: r.Status, Code: r.Code, Ms: float64(r.Took.Microseconds()) / 1000}
-	if r.Subject != 0 {
-		v.Message = x.SMS.Name(r.Subject)
-	}
-	return v
-}
-
-func (x *api) requests(h operations) {
-	get(h, "/admin/v1/requests", "List the newest calls", func(ctx context.Context, in *requestQuery) (*requestList, error) {
-		of, err := x.appFilter(in.App)
-		if err != nil {
-			return nil, err
-		}
-		rows, next, err := scan(in.Page, func(before id.Number, n int) ([]gateway.Record, error) { return x.Store.Requests(ctx, before, n) },
-			func(r gateway.Record) id.Number { return r.ID },
-			func(r gateway.Record) bool {
-				return (of == 0 || r.App == of) && (in.Code == "" || strings.EqualFold(r.Code, in.Code))
-			})
-		if err != nil {
-			return nil, err
-		}
-		out := &requestList{}
-		out.Body.Requests, out.Body.Next = []Request{}, nextOf(next)
-		for _, r := range rows {
-			out.Body.Requests = append(out.Body.Requests, x.request(r))
-		}
-		return out, nil
-	})
-	get(h, "/admin/v1/requests/{id}", "Tell the story of a call", func(ctx context.Context, in *named) (*storyOut, error) {
-		n, err := id.ParseRequest(in.ID)
-		if err != nil {
-			return nil, fmt.Errorf("request %s: %w", in.ID, errNoStory)
-		}
-		r, ok, err := x.Store.Request(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, fmt.Errorf("request %s: %w", in.ID, errNoStory)
-		}
-		v := x.request(r)
-		s := Story{Title: "Request " + v.ID, Facts: [][2]string{
-			{"time", v.Time.UTC().Format(time.RFC3339Nano)}, {"app", v.App}, {"call", v.Method + " " + v.Path}, {"operation", v.Operation},
-			{"answered", fmt.Sprintf("%d after %.1f ms", v.Status, v.Ms)},
-		}, Steps: []StoryStep{}}
-		if r.Code != "" {
-			if row, ok := fault.Lookup(r.Code, r.Case); ok {
-				s.Facts = append(s.Facts, [2]string{"refused", r.Code + " " + r.Case}, [2]string{"because", row.Condition}, [2]string{"do", row.Remedy})
-			} else {
-				s.Facts = append(s.Facts, [2]string{"refused", r.Code})
-			}
-		}
-		if r.Subject != 0 {
-			s.Facts = append(s.Facts, [2]string{"message", v.Message})
-			if about, err := x.story(ctx, r.Subject); err == nil {
-				s.Steps = about.Steps
-			}
-		}
-		return &storyOut{s}, nil
-	})
 }

@@ -1,24 +1,33 @@
 // Package oauthv4 is the wire of OAuth 2.0 v4: what an app sends to get, refresh and revoke its
-// tokens, and what it is answered (docs/reference/oauth.md §1, §3, §4). The rules are in package
-// oauth.
+// tokens, what its users' browsers send to consent, and what each is answered
+// (docs/reference/oauth.md §1 to §4). The rules are in package oauth.
 //
-// All paths take a form, or multipart/form-data as one published kit sends it, and answer in JSON.
-// Credentials stand in the body, or in HTTP Basic as RFC 6749 §2.3.1 prefers it. Members may come in
+//	POST /oauth/v4/token                          Get Access Token
+//	POST /oauth/v4/revoke                         Revoke Token
+//	GET  /oauth/v4/authorize                      Get User Authorization
+//	POST /oauth/v4/par                            Push Authorization Request (RFC 9126)
+//	POST /oauth/v4/introspect                     Introspect Token (RFC 7662)
+//	GET  /.well-known/oauth-authorization-server  what is supported (RFC 8414)
+//
+// The paths of apps take a form, or multipart/form-data as one published kit sends it, and answer in
+// JSON. Credentials stand in the body, or in HTTP Basic as RFC 6749 §2.3.1 prefers it. Members may come in
 // any order, and those that the grant does not know are ignored, because published clients send
 // them: code with client_credentials, scope with authorization_code.
 //
 // What is missing is asked for in a fixed order: client_id, grant_type, the member the grant needs;
-// then the client is authenticated; then the grant itself is looked at.
-//
-// Get User Authorization (/oauth/v4/authorize) and its consent pages are not here yet, so there are
-// no codes: every code is one that was never given.
+// then the client is authenticated; then its DPoP proof, if it sent one, is checked; then the grant
+// itself is looked at.
 package oauthv4
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
+	"longlines/api/oauthv4/page"
+	"longlines/app"
 	"longlines/fault"
 	"longlines/gateway"
 	"longlines/oauth"
@@ -29,6 +38,20 @@ import (
 type Config struct {
 	Service *oauth.Service
 	Issued  func(grant string) // called for each access token issued; nil: nobody asks
+
+	// What subscribers see. Pages and Key are mandatory for it; without Pages it is not served.
+	Pages *page.Pages
+	// Key is 32 bytes that all nodes share and the store does not hold: tickets are sealed under it.
+	Key []byte
+	Now func() time.Time // default time.Now
+	Log *slog.Logger     // default: none
+	// Issuer is the address of the API as apps and browsers reach it, without a slash at the end. It is
+	// what DPoP proofs and client assertions must be addressed to: the Host of a request will not do, for
+	// whoever got hold of one that was meant for another server could name that server there. Without an
+	// Issuer, none is taken.
+	Issuer string
+	// DefaultLevel is whose subscribers My consents is for if nothing else is said; default production.
+	DefaultLevel app.Level
 }
 
 // maxBody is the limit of OAuth bodies (docs/reference/reliability.md §2.4).
@@ -36,10 +59,13 @@ const maxBody = 16 << 10
 
 var media = []string{"application/x-www-form-urlencoded", "multipart/form-data"}
 
-// Endpoints are the rows of the token and revoke paths and of their aliases.
+// Endpoints are the rows of all paths and of their aliases.
 func Endpoints(c Config) []gateway.Endpoint {
 	if c.Issued == nil {
 		c.Issued = func(string) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	h := handler{c}
 	row := func(method, path, operation string, handle func(*gateway.Call) (gateway.Reply, error)) gateway.Endpoint {
@@ -52,20 +78,34 @@ func Endpoints(c Config) []gateway.Endpoint {
 		}
 		return e
 	}
-	const get, revoke = "Get Access Token", "Revoke Token"
-	end := row(http.MethodPost, "/oauth/v4/revoke", revoke, h.revoke)
+	const get, revoke, push, introspect, metadata = "Get Access Token", "Revoke Token", "Push Authorization Request", "Introspect Token", "Get Metadata"
+	end := row(http.MethodPost, pathRevoke, revoke, h.revoke)
 	end.Unmetered = true
-	return []gateway.Endpoint{
-		row(http.MethodPost, "/oauth/v4/token", get, h.token),
+	par := row(http.MethodPost, pathPush, push, h.push)
+	par.Created = true
+	return append(Authorization(c),
+		row(http.MethodPost, pathToken, get, h.token),
 		end,
+		par,
+		row(http.MethodPost, pathIntrospect, introspect, h.introspect),
+		row(http.MethodGet, pathMetadata, metadata, h.metadata),
 		// Aliases seen in clients. Parameters in the query are taken on the two oldest only.
 		row(http.MethodPost, "/oauth/v4/access_token", get, h.token),
 		row(http.MethodPost, "/oauth/token", get, h.oldToken),
 		row(http.MethodGet, "/oauth/token", get, h.oldToken),
 		row(http.MethodPost, "/oauth/access_token", get, h.oldToken),
 		row(http.MethodGet, "/oauth/access_token", get, h.oldToken),
-	}
+	)
 }
+
+const (
+	pathAuthorize  = "/oauth/v4/authorize"
+	pathToken      = "/oauth/v4/token"
+	pathRevoke     = "/oauth/v4/revoke"
+	pathPush       = "/oauth/v4/par"
+	pathIntrospect = "/oauth/v4/introspect"
+	pathMetadata   = "/.well-known/oauth-authorization-server" // RFC 8414 §3
+)
 
 type handler struct{ Config }
 
@@ -73,7 +113,37 @@ var limits = wire.Limits{Types: wire.TypeForm | wire.TypeMultipart, Body: maxBod
 
 // form reads the members of a body.
 func form(c *gateway.Call) (*wire.Node, error) {
-	return wire.Parse(c.Header.Get("Content-Type"), c.Body, limits)
+	n, err := wire.Parse(c.Header.Get("Content-Type"), c.Body, limits)
+	if err != nil {
+		return nil, err
+	}
+	return n, unambiguous(n)
+}
+
+// single are the members that say who asks and what is spent.
+var single = []string{
+	"client_id", "client_secret", "client_assertion", "client_assertion_type",
+	"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "token",
+}
+
+// unambiguous refuses one of these members that is there twice with different values. RFC 6749 §3.2
+// forbids every repetition; but to say the same thing twice harms nobody, and the platform has always
+// taken it.
+func unambiguous(n *wire.Node) error {
+	for _, name := range single {
+		first, seen := "", false
+		for m := range n.Children() {
+			if !strings.EqualFold(m.Name(), name) {
+				continue
+			}
+			v := strings.TrimSpace(m.Text())
+			if seen && v != first {
+				return fault.OAuthRequest.Describe(name + " repeated")
+			}
+			first, seen = v, true
+		}
+	}
+	return nil
 }
 
 // member is a value without the blanks around it; a repeated one is its first.
@@ -82,13 +152,28 @@ func member(n *wire.Node, name string) string {
 	return strings.TrimSpace(v)
 }
 
-// credentials finds key and secret: in HTTP Basic, whose two parts are form-encoded (RFC 6749
-// §2.3.1), else in the body.
-func credentials(c *gateway.Call, n *wire.Node) (key, secret string) {
-	if user, pass, ok := c.BasicAuth(); ok && user != "" {
-		return decoded(user), decoded(pass)
+// assertionType is the only kind of client_assertion that is taken (RFC 7523 §2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// credentials finds how the client says who it is: in HTTP Basic, whose two parts are form-encoded
+// (RFC 6749 §2.3.1), else in the body. What is said in both places must be the same.
+func (h handler) credentials(c *gateway.Call, n *wire.Node) (oauth.Credentials, error) {
+	p := oauth.Credentials{Key: member(n, "client_id"), Secret: member(n, "client_secret"),
+		Assertion: member(n, "client_assertion"), Endpoint: h.address(c)}
+	if p.Assertion != "" && member(n, "client_assertion_type") != assertionType {
+		return p, fault.OAuthRequest.Describe("client_assertion_type not supported")
 	}
-	return member(n, "client_id"), member(n, "client_secret")
+	if user, pass, ok := c.BasicAuth(); ok && user != "" {
+		user, pass = decoded(user), decoded(pass)
+		if p.Key != "" && p.Key != user || p.Secret != "" && p.Secret != pass {
+			return p, fault.OAuthRequest.Describe("HTTP Basic and the body differ")
+		}
+		p.Key, p.Secret = user, pass
+	}
+	if p.Key == "" && p.Assertion == "" {
+		return p, fault.ClientIDMissing
+	}
+	return p, nil
 }
 
 // decoded undoes the form encoding of a Basic part; a client that has not encoded it, and has a
@@ -98,6 +183,26 @@ func decoded(s string) string {
 		return d
 	}
 	return s
+}
+
+// address is what was called, as the metadata publish it.
+func (h handler) address(c *gateway.Call) string {
+	if h.Issuer == "" {
+		return ""
+	}
+	return h.Issuer + c.URL.EscapedPath()
+}
+
+// proof is the thumbprint of the key that the client has proved to hold (RFC 9449 §5); zero if it did not
+// try.
+func (h handler) proof(c *gateway.Call) (key [32]byte, err error) {
+	switch proofs := c.Header["Dpop"]; len(proofs) {
+	case 0:
+		return key, nil
+	case 1:
+		return h.Service.Proof(proofs[0], c.Method, h.address(c), "")
+	}
+	return key, fault.ProofInvalid.Describe(fault.ProofInvalid.Description + ": more than one")
 }
 
 // noStore keeps tokens out of caches (RFC 6749 §5.1). It is copied into each reply and never changed.

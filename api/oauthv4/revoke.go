@@ -13,12 +13,12 @@ func (h handler) revoke(c *gateway.Call) (gateway.Reply, error) {
 	if err != nil {
 		return gateway.Reply{}, err
 	}
-	key, secret := credentials(c, n)
+	who, err := h.credentials(c, n)
+	if err != nil {
+		return gateway.Reply{}, err
+	}
 	token := member(n, "token")
-	switch {
-	case key == "":
-		return gateway.Reply{}, fault.ClientIDMissing
-	case token == "":
+	if token == "" {
 		return gateway.Reply{}, fault.TokenMissing
 	}
 	// The hint only helps to find the token, and a token says itself what it is.
@@ -27,7 +27,7 @@ func (h handler) revoke(c *gateway.Call) (gateway.Reply, error) {
 	default:
 		return gateway.Reply{}, fault.TokenTypeUnsupported
 	}
-	a, err := h.Service.Authenticate(c.Context(), key, secret)
+	a, err := h.Service.Authenticate(c.Context(), who)
 	if err != nil {
 		return gateway.Reply{}, err
 	}

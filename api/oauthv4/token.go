@@ -1,6 +1,10 @@
 package oauthv4
 
 import (
+	"context"
+	"time"
+
+	"longlines/app"
 	"longlines/fault"
 	"longlines/gateway"
 	"longlines/oauth"
@@ -12,6 +16,12 @@ const (
 	grantClient  = "client_credentials"
 	grantCode    = "authorization_code"
 	grantRefresh = "refresh_token"
+)
+
+// What token_type says. The first is spelled as published clients have always got it.
+const (
+	typeBearer = "bearer"
+	typeDPoP   = "DPoP" // RFC 9449 §5
 )
 
 // tokenReply is what every published client reads; refresh_token stands in every reply, because two
@@ -42,55 +52,96 @@ func (h handler) oldToken(c *gateway.Call) (gateway.Reply, error) {
 	if err != nil {
 		return gateway.Reply{}, err
 	}
+	if err := unambiguous(n); err != nil {
+		return gateway.Reply{}, err
+	}
 	return h.grant(c, n)
 }
 
 func (h handler) grant(c *gateway.Call, n *wire.Node) (gateway.Reply, error) {
-	key, secret := credentials(c, n)
-	if key == "" {
-		return gateway.Reply{}, fault.ClientIDMissing
+	who, err := h.credentials(c, n)
+	if err != nil {
+		return gateway.Reply{}, err
 	}
-	grant := member(n, "grant_type")
-	code, refresh, scope := member(n, "code"), member(n, "refresh_token"), member(n, "scope")
-	switch grant {
-	case "":
-		return gateway.Reply{}, fault.GrantTypeMissing
-	case grantClient:
-		if scope == "" {
-			return gateway.Reply{}, fault.ScopeMissing
-		}
-	case grantCode:
-		if code == "" {
-			return gateway.Reply{}, fault.CodeMissing
-		}
-	case grantRefresh:
-		if refresh == "" {
-			return gateway.Reply{}, fault.RefreshTokenMissing
-		}
-	default:
-		return gateway.Reply{}, fault.GrantTypeUnsupported
+	grant, spent, err := asked(n)
+	if err != nil {
+		return gateway.Reply{}, err
 	}
-	a, err := h.Service.Authenticate(c.Context(), key, secret)
+	a, err := h.Service.Authenticate(c.Context(), who)
 	if err != nil {
 		return gateway.Reply{}, err
 	}
 	if err := c.Charge(a); err != nil {
 		return gateway.Reply{}, err
 	}
-	var t oauth.Issued
-	switch grant {
-	case grantClient:
-		t, err = h.Service.ClientCredentials(c.Context(), a, scope)
-	case grantCode:
-		t, err = h.Service.AuthorizationCode(c.Context(), a, code)
-	case grantRefresh:
-		t, err = h.Service.Refresh(c.Context(), a, refresh)
+	key, err := h.proof(c)
+	if err != nil {
+		return gateway.Reply{}, err
 	}
+	t, err := h.issue(c.Context(), a, grant, spent, n, key)
 	if err != nil {
 		return gateway.Reply{}, err
 	}
 	h.Issued(grant)
-	return gateway.Reply{Header: noStore, Body: tokenReply{
-		AccessToken: t.Access, TokenType: "bearer", ExpiresIn: int64(t.Life.Seconds()), RefreshToken: t.Refresh, Scope: t.Scopes,
-	}}, nil
+	kind := typeBearer
+	if t.Bound {
+		kind = typeDPoP
+	}
+	r := gateway.Reply{Header: noStore, Body: tokenReply{
+		AccessToken: t.Access, TokenType: kind, ExpiresIn: int64(t.Life.Seconds()), RefreshToken: t.Refresh, Scope: t.Scopes,
+	}}
+	if grant == grantCode {
+		r.After = func(written bool) {
+			if !written {
+				h.lost(c.Context(), spent)
+			}
+		}
+	}
+	return r, nil
+}
+
+// asked is the grant type and the member that the grant cannot do without.
+func asked(n *wire.Node) (grant, spent string, err error) {
+	grant = member(n, "grant_type")
+	var missing *fault.Fault
+	switch grant {
+	case "":
+		return "", "", fault.GrantTypeMissing
+	case grantClient:
+		spent, missing = member(n, "scope"), fault.ScopeMissing
+	case grantCode:
+		spent, missing = member(n, "code"), fault.CodeMissing
+	case grantRefresh:
+		spent, missing = member(n, "refresh_token"), fault.RefreshTokenMissing
+	default:
+		return "", "", fault.GrantTypeUnsupported
+	}
+	if spent == "" {
+		return "", "", missing
+	}
+	return grant, spent, nil
+}
+
+func (h handler) issue(ctx context.Context, a *app.App, grant, spent string, n *wire.Node, key [32]byte) (oauth.Issued, error) {
+	switch grant {
+	case grantClient:
+		return h.Service.ClientCredentials(ctx, a, spent, key)
+	case grantCode:
+		return h.Service.AuthorizationCode(ctx, a, spent, member(n, "code_verifier"), member(n, "redirect_uri"), key)
+	default:
+		return h.Service.Refresh(ctx, a, spent, member(n, "scope"), key)
+	}
+}
+
+// lostTime is how long it may take to note that a reply did not arrive.
+const lostTime = 5 * time.Second
+
+// lost notes that the tokens for a code did not arrive, so that the client may ask again at once
+// (docs/reference/reliability.md §3.7 OAuth). If that fails too, it may after a second.
+func (h handler) lost(ctx context.Context, code string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lostTime) // the request has ended
+	defer cancel()
+	if err := h.Service.CodeLost(ctx, code); err != nil {
+		h.Log.Warn("a token reply did not arrive, and that could not be noted", "error", err)
+	}
 }

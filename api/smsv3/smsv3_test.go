@@ -122,7 +122,7 @@ func open(t *testing.T, listeners string) *site {
 		if err != nil {
 			t.Fatal(err)
 		}
-		issued, err := tokens.ClientCredentials(ctx, made, "SMS")
+		issued, err := tokens.ClientCredentials(ctx, made, "SMS", [32]byte{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,35 +1,51 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"time"
 )
 
 type appCmd struct {
-	Create appCreateCmd `cmd:"" help:"Make an app; its secret is shown once."`
-	List   appListCmd   `cmd:"" help:"List the apps."`
-	Show   appShowCmd   `cmd:"" help:"Show an app."`
-	Rotate appRotateCmd `cmd:"" help:"Give an app a new secret; the old one ends at once."`
-	Delete appDeleteCmd `cmd:"" help:"Delete an app: its key and tokens stop working."`
+	Create  appCreateCmd  `cmd:"" help:"Make an app; its secret is shown once."`
+	List    appListCmd    `cmd:"" help:"List the apps."`
+	Show    appShowCmd    `cmd:"" help:"Show an app."`
+	Set     appSetCmd     `cmd:"" help:"Change what is named of an app; the rest stays."`
+	Promote appPromoteCmd `cmd:"" help:"Make the production app of a sandbox app, with a new key and secret."`
+	Import  appImportCmd  `cmd:"" help:"Take over apps with the keys and secrets they have, from CSV or JSON."`
+	Rotate  appRotateCmd  `cmd:"" help:"Give an app a new secret; the old one ends at once."`
+	Delete  appDeleteCmd  `cmd:"" help:"Delete an app: its key and tokens stop working."`
 }
 
 // appView is an app as the admin API takes and shows it.
 type appView struct {
-	Name            string   `json:"name"`
-	Key             string   `json:"key,omitempty"`
-	Secret          string   `json:"secret,omitempty"` // only when it was just made
-	Level           string   `json:"level,omitempty"`
-	Scopes          []string `json:"scopes,omitempty"`
-	ShortCodes      []string `json:"short_codes,omitempty"`
-	RedirectURI     string   `json:"redirect_uri,omitempty"`
-	MessageListener string   `json:"message_listener,omitempty"`
-	StatusListener  string   `json:"status_listener,omitempty"`
-	NotificationURL string   `json:"notification_url,omitempty"`
-	WaitForVerdict  string   `json:"wait_for_verdict,omitempty"`
+	Name            string          `json:"name"`
+	Key             string          `json:"key,omitempty"`
+	Secret          string          `json:"secret,omitempty"` // only when it was just made
+	Auth            string          `json:"auth,omitempty"`
+	Keys            json.RawMessage `json:"keys,omitempty"`
+	Owner           string          `json:"owner,omitempty"`
+	Level           string          `json:"level,omitempty"`
+	Scopes          []string        `json:"scopes,omitempty"`
+	ShortCodes      []string        `json:"short_codes,omitempty"`
+	RedirectURI     string          `json:"redirect_uri,omitempty"`
+	OnNetwork       bool            `json:"on_network,omitempty"`
+	DPoP            bool            `json:"dpop,omitempty"`
+	Introspect      bool            `json:"introspect,omitempty"`
+	MessageListener string          `json:"message_listener,omitempty"`
+	StatusListener  string          `json:"status_listener,omitempty"`
+	NotificationURL string          `json:"notification_url,omitempty"`
+	WaitForVerdict  string          `json:"wait_for_verdict,omitempty"`
+	PromotedFrom    string          `json:"promoted_from,omitempty"`
 }
+
+const authKey = "private_key_jwt"
 
 type appCreateCmd struct {
 	server
@@ -37,10 +53,16 @@ type appCreateCmd struct {
 	Name            string        `required:"" help:"The app's name, as people see it."`
 	Key             string        `help:"App Key; default: a fresh one." placeholder:"K"`
 	Secret          string        `help:"App Secret; default: a fresh one." placeholder:"S"`
+	Auth            string        `help:"How it proves itself: secret, private_key_jwt, or none (a public app, which must use PKCE)." enum:"secret,private_key_jwt,none" default:"secret"`
+	KeysFile        string        `help:"Its public keys for private_key_jwt, a JWK set; - reads it from standard input." placeholder:"FILE"`
+	Owner           string        `help:"Who runs it, as the consent page says it." placeholder:"NAME"`
 	Level           string        `help:"Service level." enum:"sandbox,production" default:"sandbox"`
 	Scopes          []string      `help:"Scopes, comma-separated." default:"SMS"`
 	RedirectURI     string        `name:"redirect-uri" help:"Registered redirect URI." placeholder:"URI"`
 	ShortCode       []string      `help:"A short code of the app; the first is its sender." placeholder:"CODE"`
+	OnNetwork       bool          `help:"Subscribers may consent only from a device on the network."`
+	DPoP            bool          `name:"dpop" help:"Bind its tokens to a key (RFC 9449)."`
+	Introspect      bool          `help:"Let it ask about every token: a service of yours (RFC 7662)."`
 	MessageListener string        `help:"Receive SMS is posted there." placeholder:"URL"`
 	StatusListener  string        `help:"Receive SMS Delivery Status is posted there." placeholder:"URL"`
 	NotificationURL string        `name:"notification-url" help:"Webhooks are posted there." placeholder:"URL"`
@@ -48,14 +70,53 @@ type appCreateCmd struct {
 }
 
 func (cmd *appCreateCmd) Run(e *env) error {
-	in := appView{Name: cmd.Name, Key: cmd.Key, Secret: cmd.Secret, Level: cmd.Level, Scopes: cmd.Scopes,
-		ShortCodes: cmd.ShortCode, RedirectURI: cmd.RedirectURI, MessageListener: cmd.MessageListener,
-		StatusListener: cmd.StatusListener, NotificationURL: cmd.NotificationURL}
+	in := appView{Name: cmd.Name, Key: cmd.Key, Secret: cmd.Secret, Auth: cmd.Auth, Owner: cmd.Owner, Level: cmd.Level, Scopes: cmd.Scopes,
+		ShortCodes: cmd.ShortCode, RedirectURI: cmd.RedirectURI, OnNetwork: cmd.OnNetwork, DPoP: cmd.DPoP, Introspect: cmd.Introspect,
+		MessageListener: cmd.MessageListener, StatusListener: cmd.StatusListener, NotificationURL: cmd.NotificationURL}
 	if cmd.WaitForVerdict != 0 {
 		in.WaitForVerdict = cmd.WaitForVerdict.String()
 	}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/apps", in: in}, e.app)
+	var err error
+	if in.Keys, err = readKeys(cmd.KeysFile); err != nil {
+		return err
+	}
+	_, err = ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/apps", in: in}, e.app)
 	return err
+}
+
+// maxKeysFile bounds what is read of a file of keys; the platform takes less.
+const maxKeysFile = 64 << 10
+
+// readKeys reads a JWK set; none if no file is named.
+func readKeys(path string) (json.RawMessage, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := readFile(path, maxKeysFile)
+	if err != nil {
+		return nil, fail(exitUsage, "keys: %w", err)
+	}
+	if !json.Valid(b) {
+		return nil, fail(exitUsage, "keys: %s is no JSON; a JWK set is needed: {\"keys\":[…]}", path)
+	}
+	return b, nil
+}
+
+// readFile reads a file of at most so many bytes; - is standard input.
+func readFile(path string, most int64) ([]byte, error) {
+	f := os.Stdin
+	if path != "-" {
+		var err error
+		if f, err = os.Open(path); err != nil {
+			return nil, err
+		}
+		defer f.Close()
+	}
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return b, err
 }
 
 // app prints an app for people.
@@ -65,9 +126,20 @@ func (e *env) app(a appView) {
 	if secret != "" {
 		secret += "   (shown once)"
 	}
-	for _, l := range [][2]string{{"level", a.Level}, {"key", a.Key}, {"secret", secret}, {"scopes", strings.Join(a.Scopes, ",")},
-		{"short codes", strings.Join(a.ShortCodes, ",")}, {"redirect", a.RedirectURI}, {"messages to", a.MessageListener},
-		{"statuses to", a.StatusListener}, {"webhooks to", a.NotificationURL}, {"waits", a.WaitForVerdict}} {
+	auth := map[string]string{authKey: "by a signature of its own key (private_key_jwt)", "none": "not at all: a public app"}[a.Auth]
+	var only []string
+	for _, o := range []struct {
+		on   bool
+		says string
+	}{{a.OnNetwork, "consents from the network only"}, {a.DPoP, "tokens bound to a key"}, {a.Introspect, "may ask about every token"}} {
+		if o.on {
+			only = append(only, o.says)
+		}
+	}
+	for _, l := range [][2]string{{"level", a.Level}, {"from", a.PromotedFrom}, {"owner", a.Owner}, {"key", a.Key}, {"secret", secret}, {"proves", auth},
+		{"scopes", strings.Join(a.Scopes, ",")}, {"short codes", strings.Join(a.ShortCodes, ",")}, {"redirect", a.RedirectURI},
+		{"rules", strings.Join(only, ", ")}, {"messages to", a.MessageListener}, {"statuses to", a.StatusListener},
+		{"webhooks to", a.NotificationURL}, {"waits", a.WaitForVerdict}} {
 		if l[1] != "" {
 			fmt.Fprintf(e.out, "  %-12s %s\n", l[0], l[1])
 		}
@@ -86,9 +158,9 @@ func (cmd *appListCmd) Run(e *env) error {
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/apps"}, func(l list) {
 		var rows [][]string
 		for _, a := range l.Apps {
-			rows = append(rows, []string{a.Name, a.Level, a.Key, strings.Join(a.Scopes, ","), strings.Join(a.ShortCodes, ",")})
+			rows = append(rows, []string{a.Name, a.Level, a.Key, strings.Join(a.Scopes, ","), strings.Join(a.ShortCodes, ","), a.Auth, a.Owner})
 		}
-		e.table("NAME LEVEL KEY SCOPES CODES", rows...)
+		e.table("NAME LEVEL KEY SCOPES CODES AUTH OWNER", rows...)
 	})
 	return err
 }
@@ -104,6 +176,121 @@ type appShowCmd struct {
 
 func (cmd *appShowCmd) Run(e *env) error {
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: appPath(cmd.Name)}, e.app)
+	return err
+}
+
+type appSetCmd struct {
+	server
+	output
+	Name            string         `arg:"" help:"The app's name."`
+	As              *string        `help:"A new name." placeholder:"NAME"`
+	Auth            *string        `help:"How it proves itself: secret, private_key_jwt or none. An app that stops having a secret loses it at once." placeholder:"HOW"`
+	KeysFile        string         `help:"Its public keys for private_key_jwt, a JWK set; - reads it from standard input." placeholder:"FILE"`
+	Owner           *string        `help:"Who runs it, as the consent page says it." placeholder:"NAME"`
+	Scopes          []string       `help:"All its scopes, comma-separated; \"\" for none."`
+	RedirectURI     *string        `name:"redirect-uri" help:"Registered redirect URI." placeholder:"URI"`
+	ShortCode       []string       `help:"All its short codes; the first is its sender; \"\" for none." placeholder:"CODE"`
+	OnNetwork       *bool          `help:"Subscribers may consent only from a device on the network." negatable:""`
+	DPoP            *bool          `name:"dpop" help:"Bind its tokens to a key (RFC 9449)." negatable:""`
+	Introspect      *bool          `help:"Let it ask about every token: a service of yours (RFC 7662)." negatable:""`
+	MessageListener *string        `help:"Receive SMS is posted there; \"\": it waits for the poll." placeholder:"URL"`
+	StatusListener  *string        `help:"Receive SMS Delivery Status is posted there." placeholder:"URL"`
+	NotificationURL *string        `name:"notification-url" help:"Webhooks are posted there." placeholder:"URL"`
+	WaitForVerdict  *time.Duration `help:"Answer each send only once the network has spoken, up to 5s; 0s: at once." placeholder:"TIME"`
+}
+
+func (cmd *appSetCmd) Run(e *env) error {
+	keys, err := readKeys(cmd.KeysFile)
+	if err != nil {
+		return err
+	}
+	c, err := cmd.connect(e)
+	if err != nil {
+		return err
+	}
+	var a appView
+	if err := c.do(request{method: http.MethodGet, path: appPath(cmd.Name)}, &a); err != nil {
+		return err
+	}
+	if !cmd.change(&a, keys) {
+		return fail(exitUsage, "say what to change of app %q: longlines app set --help lists it", cmd.Name)
+	}
+	a, err = ask(e, cmd.server, cmd.output, request{method: http.MethodPut, path: appPath(cmd.Name), in: a}, e.app)
+	if err == nil && cmd.Auth != nil && a.Auth == "secret" {
+		fmt.Fprintf(e.err, "an app that had no secret gets one by: longlines app rotate %q\n", a.Name)
+	}
+	return err
+}
+
+// change writes what was named into the app, and reports whether that is anything.
+func (cmd *appSetCmd) change(a *appView, keys json.RawMessage) (changed bool) {
+	text := func(to *string, v *string) {
+		if v != nil {
+			*to, changed = *v, true
+		}
+	}
+	flag := func(to *bool, v *bool) {
+		if v != nil {
+			*to, changed = *v, true
+		}
+	}
+	list := func(to *[]string, v []string) {
+		if v != nil {
+			*to, changed = slices.DeleteFunc(v, func(s string) bool { return s == "" }), true
+		}
+	}
+	text(&a.Name, cmd.As)
+	text(&a.Auth, cmd.Auth)
+	text(&a.Owner, cmd.Owner)
+	text(&a.RedirectURI, cmd.RedirectURI)
+	text(&a.MessageListener, cmd.MessageListener)
+	text(&a.StatusListener, cmd.StatusListener)
+	text(&a.NotificationURL, cmd.NotificationURL)
+	flag(&a.OnNetwork, cmd.OnNetwork)
+	flag(&a.DPoP, cmd.DPoP)
+	flag(&a.Introspect, cmd.Introspect)
+	list(&a.Scopes, cmd.Scopes)
+	list(&a.ShortCodes, cmd.ShortCode)
+	if cmd.WaitForVerdict != nil {
+		a.WaitForVerdict, changed = cmd.WaitForVerdict.String(), true
+	}
+	if keys != nil {
+		a.Keys, changed = keys, true
+	} else if a.Auth != authKey {
+		a.Keys = nil // they belong to the way of before
+	}
+	return changed
+}
+
+// promotion is what a production app does not take over, as the admin API takes it.
+type promotion struct {
+	Name       string          `json:"name,omitempty"`
+	ShortCodes []string        `json:"short_codes,omitempty"`
+	Keys       json.RawMessage `json:"keys,omitempty"`
+}
+
+type appPromoteCmd struct {
+	server
+	output
+	Name      string   `arg:"" help:"The sandbox app's name; it stays as it is."`
+	As        string   `help:"The production app's name; default: the sandbox app's and \" live\"." placeholder:"NAME2"`
+	ShortCode []string `help:"A short code of the production app; the first is its sender." placeholder:"CODE"`
+	KeysFile  string   `help:"The production app's own public keys, if it proves itself by private_key_jwt." placeholder:"FILE"`
+}
+
+func (cmd *appPromoteCmd) Run(e *env) error {
+	keys, err := readKeys(cmd.KeysFile)
+	if err != nil {
+		return err
+	}
+	in := promotion{Name: cmd.As, ShortCodes: cmd.ShortCode, Keys: keys}
+	_, err = ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: appPath(cmd.Name) + "/promote", in: in},
+		func(a appView) {
+			e.app(a)
+			if len(a.ShortCodes) == 0 {
+				fmt.Fprintf(e.err, "it has no short code yet: longlines app set %q --short-code CODE\n", a.Name)
+			}
+		})
 	return err
 }
 

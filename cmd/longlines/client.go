@@ -242,7 +242,7 @@ func refusal(status int, path string, body []byte) error {
 	case http.StatusNotFound:
 		code = exitNotFound
 		for prefix, command := range map[string]string{"/admin/v1/apps": "app list", "/admin/v1/links": "link list",
-			"/admin/v1/routes": "route list", "/admin/v1/quotas": "app list"} {
+			"/admin/v1/routes": "route list", "/admin/v1/quotas": "app list", "/admin/v1/consents/": "consent list"} {
 			if strings.HasPrefix(path, prefix) {
 				text += "\nsee: longlines " + command
 			}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"longlines/fault"
 	"longlines/id"
@@ -81,6 +82,7 @@ func (cmd *explainCmd) story(e *env, path string) error {
 			What   string    `json:"what"`
 			Detail string    `json:"detail"`
 		} `json:"steps"`
+		Wire string `json:"wire"`
 	}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: path}, func(s story) {
 		fmt.Fprintln(e.out, s.Title)
@@ -95,6 +97,26 @@ func (cmd *explainCmd) story(e *env, path string) error {
 		for _, step := range s.Steps {
 			fmt.Fprintf(e.out, "  %s  %-13s %s\n", step.Time.UTC().Format("2006-01-02 15:04:05.000Z"), step.What, step.Detail)
 		}
+		if s.Wire != "" {
+			fmt.Fprintln(e.out)
+			for line := range strings.Lines(printable(s.Wire)) {
+				fmt.Fprint(e.out, "  ", line)
+			}
+			fmt.Fprintln(e.out)
+		}
 	})
 	return err
+}
+
+// printable takes out of what a stranger sent that which a terminal would obey.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ReplaceAll(s, "\r\n", "\n"))
 }

@@ -23,12 +23,16 @@ import (
 // cli is the whole command line.
 type cli struct {
 	Serve      serveCmd      `cmd:"" help:"Run the platform (without a configuration: the sandbox on loopback)."`
-	App        appCmd        `cmd:"" help:"Apps: create, list, show, rotate, delete."`
+	App        appCmd        `cmd:"" help:"Apps: create, list, show, set, promote, import, rotate, delete."`
 	Link       linkCmd       `cmd:"" help:"Links to message centres: create, list, show, test, pause, resume, delete."`
 	Route      routeCmd      `cmd:"" help:"Which link carries which numbers: add, list, test, delete."`
 	Send       sendCmd       `cmd:"" help:"Send a text as an app."`
 	Phone      phoneCmd      `cmd:"" help:"The virtual phones: list, inbox, send."`
 	Quota      quotaCmd      `cmd:"" help:"What an app may call per minute and per day: show, set."`
+	Consent    consentCmd    `cmd:"" help:"What subscribers have allowed apps: list, revoke."`
+	Subscriber subscriberCmd `cmd:"" help:"What is kept of a number: show, signout."`
+	Logs       logsCmd       `cmd:"" help:"Show the calls of apps, as they come with --follow."`
+	Audit      auditCmd      `cmd:"" help:"Who changed what: list, verify."`
 	Explain    explainCmd    `cmd:"" help:"Explain an error code, a message id or a request id."`
 	Demo       demoCmd       `cmd:"" help:"Tell the whole story on an ephemeral store, with the wire shown."`
 	Bench      benchCmd      `cmd:"" help:"Measure a running server."`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 type quotaCmd struct {
@@ -13,18 +14,36 @@ type quotaCmd struct {
 
 // quotaView is one API's quota of an app as the admin API shows it.
 type quotaView struct {
-	App        string `json:"app"`
-	API        string `json:"api"`
-	PerMinute  int64  `json:"per_minute"`
-	PerDay     int64  `json:"per_day"`
-	UsedMinute int64  `json:"used_minute"`
-	UsedDay    int64  `json:"used_day"`
+	App        string    `json:"app"`
+	Level      string    `json:"level"`
+	API        string    `json:"api"`
+	PerMinute  int64     `json:"per_minute"`
+	PerDay     int64     `json:"per_day"`
+	UsedMinute int64     `json:"used_minute"`
+	UsedDay    int64     `json:"used_day"`
+	MinuteEnds time.Time `json:"minute_ends"`
+	DayEnds    time.Time `json:"day_ends"`
 }
 
-const quotaHead = "APP API MINUTE DAY"
+// quotas prints what apps have used of what they may call.
+func (e *env) quotas(list ...quotaView) {
+	var rows [][]string
+	for _, v := range list {
+		rows = append(rows, []string{v.App, v.Level, v.API, share(v.UsedMinute, v.PerMinute), share(v.UsedDay, v.PerDay)})
+	}
+	e.table("APP LEVEL API MINUTE DAY", rows...)
+	if len(list) > 0 {
+		fmt.Fprintf(e.err, "the minute ends at %s, the day at %s\n", list[0].MinuteEnds.UTC().Format("15:04:05Z"), list[0].DayEnds.UTC().Format("2006-01-02T15:04Z"))
+	}
+}
 
-func (v quotaView) row() []string {
-	return []string{v.App, v.API, fmt.Sprintf("%d/%d", v.UsedMinute, v.PerMinute), fmt.Sprintf("%d/%d", v.UsedDay, v.PerDay)}
+// share shows how much of a limit is used.
+func share(used, limit int64) string {
+	percent := int64(100)
+	if limit > 0 {
+		percent = int64(float64(used) / float64(limit) * 100)
+	}
+	return fmt.Sprintf("%d/%d (%d%%)", used, limit, percent)
 }
 
 type quotaShowCmd struct {
@@ -42,11 +61,7 @@ func (cmd *quotaShowCmd) Run(e *env) error {
 		Quotas []quotaView `json:"quotas"`
 	}
 	_, err := ask(e, cmd.server, cmd.output, r, func(l list) {
-		var rows [][]string
-		for _, v := range l.Quotas {
-			rows = append(rows, v.row())
-		}
-		e.table(quotaHead, rows...)
+		e.quotas(l.Quotas...)
 	})
 	return err
 }
@@ -72,6 +87,6 @@ func (cmd *quotaSetCmd) Run(e *env) error {
 		in["per_day"] = *cmd.PerDay
 	}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPut, path: appPath(cmd.App) + "/quotas/" + url.PathEscape(cmd.API), in: in},
-		func(v quotaView) { e.table(quotaHead, v.row()) })
+		func(v quotaView) { e.quotas(v) })
 	return err
 }

@@ -796,6 +796,7 @@ async function choose(number, focus) {
   $('handset-title').textContent = showNumber(number)
   $('handset-habit').textContent = phones.get(number).habit
   for (const s of document.querySelectorAll('[data-phone]')) s.textContent = number
+  for (const a of document.querySelectorAll('[data-page]')) a.href = pageOn(number, a.dataset.page)
   if (changed) {
     $('bubbles').replaceChildren()
     shown.clear()
@@ -1048,6 +1049,25 @@ async function textPhone(button) {
   if (button.id === 'first') $('text').focus()
 }
 
+// ── the phone's browser ────────────────────────────────────────────────
+
+const pageOn = (number, path) => `/phones/${number}/page?path=${encodeURIComponent(path)}`
+
+// toPath takes an address as people paste it, and keeps what counts on a phone: path and query. A phone
+// reaches this platform whatever the host is called.
+export function toPath(s) {
+  const typed = s.trim().replace(/^(https?:\/\/)?[\w.-]+(:\d+)?(?=\/)/i, '').replace(/#.*/s, '')
+  return /^\/[^\s\\]*$/.test(typed) && !typed.startsWith('//') ? typed : ''
+}
+
+function browse() {
+  const path = toPath($('address').value)
+  $('address-wrong').textContent = path ? '' : 'An address looks like /oauth/v4/authorize?client_id=…'
+  $('address').toggleAttribute('aria-invalid', !path)
+  if (path) open(pageOn(selected, path), '_blank', 'noopener')
+  else $('address').focus()
+}
+
 // A number as people type it: +1 425 555 0100, (425) 555-0100, 0044…, tel:+44…
 export function toNumber(s) {
   const typed = s.trim().replace(/^tel:/i, '').replace(/[\s().\-/]/g, '').replace(/^00/, '+')
@@ -1095,6 +1115,7 @@ if (hasPhones) {
   $('text').addEventListener('input', () => { showMeter(); grow() })
   $('again')?.addEventListener('click', () => textPhone($('again')))
   $('first')?.addEventListener('click', () => textPhone($('first')))
+  $('browse')?.addEventListener('submit', (ev) => { ev.preventDefault(); browse() })
   addEventListener('hashchange', () => choose(hashNumber()))
 
   const reload = () => {

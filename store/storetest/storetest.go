@@ -24,15 +24,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/callback"
 	"longlines/fault"
-	"longlines/gateway"
 	"longlines/id"
 	"longlines/message"
 	"longlines/number"
-	"longlines/oauth"
 	"longlines/queue"
-	"longlines/quota"
 	"longlines/route"
 	"longlines/sms"
 	"longlines/store"
@@ -63,11 +61,26 @@ func Run(t *testing.T, place func(t *testing.T) store.Config) {
 		{"a row that was tampered with is not handed out", corrupt},
 		{"retention erases texts first and rows later", pruned},
 		{"tokens are read and revoked with their family", tokens},
+		{"a token follows its consent", consentTokens},
+		{"of many redemptions of a code one gets tokens", redeemed},
+		{"a refresh token is rotated once", rotated},
+		{"what may happen once happens once", once},
+		{"a pushed request is read back", pushed},
+		{"a form is approved once", approvedOnce},
+		{"a second decision adds its scopes", extended},
+		{"a consent is narrowed and ended by its subscriber alone", withdrawn},
+		{"consents are listed by app and by subscriber", listed},
+		{"parallel edits of a sign-in are all kept", signedIn},
+		{"a remembered browser is there until it is ended", sessions},
+		{"a change and its audit entry are kept together or not at all", audited},
+		{"a chain that was tampered with is found", chained},
 		{"a quota is exact under parallel leases", quotas},
 		{"an attempt ends a callback's job or sets it due again", attempts},
 		{"apps keep their names, keys and codes apart", apps},
 		{"links and rules are kept, passwords sealed", links},
 		{"requests and saved answers are kept", requests},
+		{"requests are found by what they were", filtered},
+		{"the detail of a request is read with it and dropped first", detailed},
 		{"jobs are claimed by one, in order, and come back", jobs},
 		{"an earlier incarnation's jobs are free", restart},
 		{"many writers share few commits", grouped},
@@ -839,79 +852,6 @@ func pruned(t *testing.T, cfg store.Config) {
 	}
 }
 
-func tokens(t *testing.T, cfg store.Config) {
-	ctx := t.Context()
-	s := Open(t, cfg)
-	n := s.NextToken(3)
-	refresh := oauth.Token{ID: n, Kind: oauth.KindRefresh, Family: n, App: 7, Subscriber: handset, Scopes: "SMS,IMMN", Hash: [32]byte{1, 2}, Expires: now().Add(time.Hour)}
-	access := oauth.Token{ID: n + 1, Kind: oauth.KindAccess, Family: n, App: 7, Subscriber: handset, Scopes: "SMS,IMMN", Hash: [32]byte{3}, Expires: now().Add(time.Minute)}
-	alone := oauth.Token{ID: n + 2, Kind: oauth.KindAccess, App: 7, Scopes: "SMS", Hash: [32]byte{4}, Expires: now().Add(time.Minute)}
-	must(t, s.IssueTokens(ctx, refresh, access))
-	must(t, s.IssueTokens(ctx, alone))
-	read := func(n id.Number) oauth.Token {
-		t.Helper()
-		k, ok, err := s.Token(ctx, n)
-		if err != nil || !ok {
-			t.Fatalf("token %d: %v %v", n, ok, err)
-		}
-		return k
-	}
-	same(t, "refresh", read(n), refresh)
-	same(t, "access", read(n+1), access)
-	same(t, "alone", read(n+2), alone)
-	if _, ok, err := s.Token(ctx, 5); ok || err != nil {
-		t.Errorf("no such token: %v %v", ok, err)
-	}
-	must(t, s.RevokeToken(ctx, n))
-	if !read(n).Revoked || !read(n+1).Revoked || read(n+2).Revoked {
-		t.Error("revoking a family did not end it, or ended another")
-	}
-	must(t, s.RevokeToken(ctx, n+2))
-	must(t, s.RevokeToken(ctx, 5)) // unknown: RFC 7009 §2.2
-	if !read(n + 2).Revoked {
-		t.Error("not revoked")
-	}
-}
-
-func quotas(t *testing.T, cfg store.Config) {
-	ctx := t.Context()
-	s := Open(t, cfg)
-	k := quota.Key{App: 7, API: "SMS"}
-	start := quota.Minute.Start(time.Now())
-	const limit = 1000
-	var sum atomic.Int64
-	var wg sync.WaitGroup
-	for i := range 64 {
-		wg.Go(func() {
-			for {
-				n, err := s.Lease(ctx, k, quota.Minute, start, int64(1+i%7), limit)
-				if err != nil {
-					t.Error(err)
-				}
-				if n == 0 {
-					return
-				}
-				sum.Add(n)
-			}
-		})
-	}
-	wg.Wait()
-	if sum.Load() != limit || get[int64](t)(s.Used(ctx, k, quota.Minute, start)) != limit {
-		t.Errorf("%d units leased, want %d", sum.Load(), limit)
-	}
-	must(t, s.Close(ctx))
-	s = Open(t, cfg)
-	if n := get[int64](t)(s.Lease(ctx, k, quota.Minute, start, 5, limit)); n != 0 {
-		t.Errorf("a restart gave %d units back", n)
-	}
-	if n := get[int64](t)(s.Lease(ctx, k, quota.Day, quota.Day.Start(time.Now()), 5, 3)); n != 3 {
-		t.Errorf("the other window gave %d", n)
-	}
-	if n := get[int64](t)(s.Used(ctx, quota.Key{App: 8, API: "SMS"}, quota.Minute, start)); n != 0 {
-		t.Errorf("another app has used %d", n)
-	}
-}
-
 func attempts(t *testing.T, cfg store.Config) {
 	ctx := t.Context()
 	s := Open(t, cfg)
@@ -949,9 +889,13 @@ func apps(t *testing.T, cfg store.Config) {
 		ShortCodes: []number.ShortCode{"48507", "20202"}, RedirectURI: "https://r", MessageListener: "https://m", StatusListener: "https://s",
 		NotificationURL: "https://n", WaitForVerdict: 1500 * time.Millisecond, Quotas: map[string]app.Quota{"SMS": {PerMinute: 5, PerDay: 6}}, Created: now()}
 	a.ID = get[app.ID](t)(s.PutApp(ctx, a))
-	b := app.App{Name: "bank", Key: "k2", Level: app.LevelProduction, Created: now()}
+	b := app.App{Name: "bank", Key: "k2", Auth: app.AuthKey, Keys: `{"keys":[]}`, Owner: "Bank of Seattle", Level: app.LevelProduction, OnNetwork: true,
+		DPoP: true, Introspect: true, Created: now(), Promoted: a.ID}
 	b.ID = get[app.ID](t)(s.PutApp(ctx, b))
 	same(t, "apps", get[[]app.App](t)(s.Apps(ctx)), []app.App{a, b}, cmp.Comparer(func(x, y app.Secret) bool { return x == y }))
+	b.Auth, b.Keys, b.Owner, b.OnNetwork, b.DPoP, b.Introspect = app.AuthNone, "", "Bank", false, false, false
+	get[app.ID](t)(s.PutApp(ctx, b))
+	same(t, "a changed app", get[[]app.App](t)(s.Apps(ctx))[1], b)
 	for name, c := range map[string]app.App{
 		"name": {Name: "pizza", Key: "k3"}, "key": {Name: "x", Key: "k2"}, "code": {Name: "x", Key: "k3", ShortCodes: []number.ShortCode{"20202"}},
 	} {
@@ -999,63 +943,6 @@ func links(t *testing.T, cfg store.Config) {
 	if got := get[[]route.Rule](t)(s.Rules(ctx)); len(got) != 0 {
 		t.Errorf("rules: %+v", got)
 	}
-}
-
-func requests(t *testing.T, cfg store.Config) {
-	ctx := t.Context()
-	s := Open(t, cfg)
-	var want []gateway.Record
-	for i := range 3 {
-		r := gateway.Record{ID: s.NextRequest(), App: 7, API: "SMS", Operation: "Send SMS", Method: "POST", Path: "/sms/v3/messaging/outbox",
-			Status: 400 + i, Code: "POL0001", Case: "token-missing", Subject: 9, Remote: "127.0.0.1", Took: 1234 * time.Microsecond}
-		s.Record(r)
-		want = append([]gateway.Record{r}, want...)
-	}
-	must(t, s.Close(ctx)) // what nobody waits for is written at the latest now
-	s = Open(t, cfg)
-	same(t, "requests", get[[]gateway.Record](t)(s.Requests(ctx, 0, 9)), want)
-	same(t, "page", get[[]gateway.Record](t)(s.Requests(ctx, want[0].ID, 1)), want[1:2])
-	r, ok, err := s.Request(ctx, want[2].ID)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	same(t, "request", r, want[2])
-	if _, ok, err := s.Request(ctx, 3); ok || err != nil {
-		t.Errorf("no such request: %v %v", ok, err)
-	}
-
-	v := gateway.Saved{Fingerprint: [32]byte{7}, Status: 201, Header: map[string]string{"Location": "/x"}, Body: []byte("{}"), Created: now()}
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "k", v))
-	got, ok, err := s.SavedAnswer(ctx, 7, "POST /x", "k")
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	same(t, "saved", got, v)
-	acc := Message(s, 7, 1, "hi")
-	acc.Key = &app.Idempotency{App: 7, Scope: "POST /x", Key: "k2", Fingerprint: [32]byte{8}}
-	must(t, s.Accept(ctx, acc))
-	v.Fingerprint = [32]byte{8}
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "k2", v))
-	if got, ok, err = s.SavedAnswer(ctx, 7, "POST /x", "k2"); err != nil || !ok || got.Ref != acc.Rows[0].ID || got.Status != 201 {
-		t.Errorf("answer to an accepted message: %+v %v %v", got, ok, err)
-	}
-	old := v
-	old.Created = now().Add(-25 * time.Hour)
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old", old))
-	if _, ok, err := s.SavedAnswer(ctx, 7, "POST /x", "old"); ok || err != nil {
-		t.Errorf("a key older than a day: %v %v", ok, err)
-	}
-	acc = Message(s, 7, 1, "hi")
-	acc.Key = &app.Idempotency{App: 7, Scope: "POST /x", Key: "old"}
-	must(t, s.Accept(ctx, acc)) // it may be used again
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old2", old))
-	again := gateway.Saved{Fingerprint: [32]byte{9}, Status: 400, Header: map[string]string{}, Body: []byte("no"), Created: now()}
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old2", again)) // its time is over: it gives way
-	got, ok, err = s.SavedAnswer(ctx, 7, "POST /x", "old2")
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	same(t, "saved over an old one", got, again)
 }
 
 func jobs(t *testing.T, cfg store.Config) {
@@ -1317,8 +1204,8 @@ const ChildEnv = "LONGLINES_STORETEST_CHILD"
 // child says where the child of the kill test opens its store.
 type child struct{ URL, Dir string }
 
-// Child accepts messages as fast as it can and prints the number of each one that was acknowledged,
-// until it is killed.
+// Child accepts messages and redeems codes as fast as it can and prints the number of each one that was
+// acknowledged, until it is killed.
 func Child() {
 	var where child
 	if err := json.Unmarshal([]byte(os.Getenv(ChildEnv)), &where); err != nil {
@@ -1336,11 +1223,20 @@ func Child() {
 				if err := s.Accept(ctx, acc); err != nil {
 					panic(err)
 				}
-				os.Stdout.WriteString(strconv.FormatInt(int64(acc.Rows[0].ID), 10) + "\n")
+				os.Stdout.WriteString("message " + strconv.FormatInt(int64(acc.Rows[0].ID), 10) + "\n")
 			}
 		}()
 	}
-	select {}
+	for {
+		a := approval(s, 7, handset, "SMS")
+		if err := s.Approve(audit.With(ctx, given), a); err != nil {
+			panic(err)
+		}
+		if err := s.Redeem(ctx, exchange(s, a)); err != nil {
+			panic(err)
+		}
+		os.Stdout.WriteString("code " + strconv.FormatInt(int64(a.Code.ID), 10) + "\n")
+	}
 }
 
 func killed(t *testing.T, cfg store.Config) {
@@ -1349,7 +1245,7 @@ func killed(t *testing.T, cfg store.Config) {
 	must(t, err)
 	env, err := json.Marshal(child{cfg.URL, cfg.Dir})
 	must(t, err)
-	var acked []id.Number
+	var acked, redeemed []id.Number
 	for range 3 {
 		cmd := exec.CommandContext(ctx, exe)
 		cmd.Env = append(os.Environ(), ChildEnv+"="+string(env))
@@ -1364,9 +1260,14 @@ func killed(t *testing.T, cfg store.Config) {
 				break // a line without its end was not acknowledged
 			}
 			must(t, err)
-			v, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+			what, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+			v, err := strconv.ParseInt(name, 10, 64)
 			must(t, err)
-			acked = append(acked, id.Number(v))
+			if what == "code" {
+				redeemed = append(redeemed, id.Number(v))
+			} else {
+				acked = append(acked, id.Number(v))
+			}
 			if n == 500 {
 				must(t, cmd.Process.Kill())
 			}
@@ -1382,5 +1283,17 @@ func killed(t *testing.T, cfg store.Config) {
 	if n := count(t, cfg, `SELECT count(*) FROM mt WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.ref = mt.id)`); n != 0 {
 		t.Errorf("%d messages without their job", n)
 	}
-	t.Logf("%d acknowledged over 3 kills", len(acked))
+	for _, n := range redeemed {
+		c, ok, err := s.Code(ctx, n)
+		if err != nil || !ok || c.Used.IsZero() {
+			t.Fatalf("code %d was redeemed and is %+v, %v %v", n, c, ok, err)
+		}
+		if k, ok, err := s.Token(ctx, c.Family); err != nil || !ok || k.Revoked {
+			t.Fatalf("the tokens of code %d: %+v, %v %v", n, k, ok, err)
+		}
+	}
+	if n, bad, ok, err := s.VerifyAudit(ctx); err != nil || !ok || n < int64(len(redeemed)) || n != count(t, cfg, `SELECT count(*) FROM code`) {
+		t.Errorf("%d entries for %d codes; bad: %+v, %v", n, len(redeemed), bad, err)
+	}
+	t.Logf("%d messages and %d codes acknowledged over 3 kills", len(acked), len(redeemed))
 }

@@ -1,0 +1,193 @@
+package adminv1_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"longlines/api/adminv1"
+	"longlines/app"
+)
+
+type appAnswer struct {
+	Name, Key, Secret, Auth, Owner, Level string
+	Keys                                  json.RawMessage
+	Scopes                                []string
+	ShortCodes                            []string `json:"short_codes"`
+	RedirectURI                           string   `json:"redirect_uri"`
+	OnNetwork                             bool     `json:"on_network"`
+	DPoP                                  bool
+	Introspect                            bool
+	PromotedFrom                          string `json:"promoted_from"`
+}
+
+func TestAppsProveThemselvesInTheWayTheirAccountSays(t *testing.T) {
+	s := open(t)
+	set := jwks(t, false)
+	var a appAnswer
+	s.call("POST", "/admin/v1/apps", `{"name":"signer","auth":"private_key_jwt","keys":`+set+`,"owner":"Inc.","on_network":true,"dpop":true,"introspect":true}`, 201, &a)
+	if a.Auth != "private_key_jwt" || string(a.Keys) != set || a.Secret != "" || a.Owner != "Inc." || !a.OnNetwork || !a.DPoP || !a.Introspect {
+		t.Fatalf("%+v", a)
+	}
+	a = appAnswer{}
+	s.call("POST", "/admin/v1/apps", `{"name":"native","auth":"none","redirect_uri":"https://native.example/cb"}`, 201, &a)
+	if a.Auth != "none" || a.Secret != "" || a.Key == "" {
+		t.Fatalf("%+v", a)
+	}
+	a = appAnswer{}
+	s.call("POST", "/admin/v1/apps", `{"name":"web"}`, 201, &a)
+	if a.Auth != "secret" || a.Secret == "" {
+		t.Fatalf("%+v", a)
+	}
+	for name, c := range map[string]struct{ method, path, body, say string }{
+		"keys that are no set":                  {"POST", "", `{"name":"x","auth":"private_key_jwt","keys":[]}`, "keys: "},
+		"a private key":                         {"POST", "", `{"name":"x","auth":"private_key_jwt","keys":` + jwks(t, true) + `}`, "keys: "},
+		"no keys":                               {"POST", "", `{"name":"x","auth":"private_key_jwt"}`, "keys: "},
+		"keys beside a secret":                  {"POST", "", `{"name":"x","keys":` + set + `}`, "keys: "},
+		"a secret for a public app":             {"POST", "", `{"name":"x","auth":"none","redirect_uri":"https://x.example/","secret":"chosen-secret"}`, "secret: "},
+		"a public app without a redirect URI":   {"POST", "", `{"name":"x","auth":"none"}`, "redirect_uri: "},
+		"a way that does not exist":             {"POST", "", `{"name":"x","auth":"tls"}`, "auth"},
+		"an owner that runs backwards":          {"POST", "", `{"name":"x","owner":"a\u202eb"}`, "owner: "},
+		"a secret for an app that signs":        {"POST", "/signer/rotate", "", "auth: "},
+		"a level by a change":                   {"PUT", "/web", `{"name":"web","level":"production"}`, "promote a sandbox app"},
+		"the way of an app that signs, no keys": {"PUT", "/web", `{"name":"web","auth":"private_key_jwt"}`, "keys: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := s.call(c.method, "/admin/v1/apps"+c.path, c.body, 422, nil); !strings.Contains(got, c.say) {
+				t.Fatalf("%s does not say %q", got, c.say)
+			}
+		})
+	}
+	t.Run("a change that names neither level, way nor keys leaves them", func(t *testing.T) {
+		var a appAnswer
+		s.call("PUT", "/admin/v1/apps/signer", `{"name":"signer","level":"sandbox"}`, 200, &a)
+		if a.Auth != "private_key_jwt" || string(a.Keys) != set || a.Owner != "" || a.DPoP {
+			t.Fatalf("%+v", a)
+		}
+	})
+	t.Run("what is shown can be sent back and changes nothing", func(t *testing.T) {
+		shown := s.call("GET", "/admin/v1/apps/signer", "", 200, nil)
+		if again := s.call("PUT", "/admin/v1/apps/signer", shown, 200, nil); again != shown {
+			t.Fatalf("%s became %s", shown, again)
+		}
+	})
+	t.Run("an app that becomes public loses its secret", func(t *testing.T) {
+		s.call("PUT", "/admin/v1/apps/web", `{"name":"web","auth":"none","redirect_uri":"https://web.example/"}`, 200, nil)
+		if a := s.apps.ByName("web"); a.Secret != "" {
+			t.Fatal("it is there")
+		}
+	})
+}
+
+func TestAnAppIsPromoted(t *testing.T) {
+	s := open(t)
+	var box, live appAnswer
+	s.call("POST", "/admin/v1/apps", `{"name":"pizza","scopes":["SMS","IMMN"],"short_codes":["48507"],"redirect_uri":"https://pizza.example/cb","owner":"Inc."}`, 201, &box)
+	s.call("POST", "/admin/v1/apps/pizza/promote", `{"short_codes":["48599"]}`, 201, &live)
+	if live.Name != "pizza live" || live.Level != "production" || live.PromotedFrom != "pizza" || live.Key == box.Key || live.Secret == "" || live.Secret == box.Secret ||
+		len(live.Scopes) != 2 || live.RedirectURI != box.RedirectURI || live.Owner != "Inc." || len(live.ShortCodes) != 1 || live.ShortCodes[0] != "48599" {
+		t.Fatalf("%+v", live)
+	}
+	for key, secret := range map[string]string{box.Key: box.Secret, live.Key: live.Secret} {
+		if ok, err := s.apps.CheckSecret(context.Background(), s.apps.ByKey(key), secret); err != nil || !ok {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	s.call("POST", "/admin/v1/apps/pizza/promote", "", 409, nil) // "pizza live" is there; no body is needed
+	s.call("POST", "/admin/v1/apps/pizza/promote", `{"name":"Pizza 2"}`, 201, nil)
+	s.call("POST", "/admin/v1/apps/pizza%20live/promote", `{"name":"x"}`, 422, nil)
+	s.call("POST", "/admin/v1/apps/pizza/promote", `{"name":"x","short_codes":["48507"]}`, 409, nil)
+	s.call("POST", "/admin/v1/apps/nobody/promote", ``, 404, nil)
+	s.call("DELETE", "/admin/v1/apps/pizza", "", 204, nil)
+	s.call("GET", "/admin/v1/apps/pizza%20live", "", 200, &live)
+	if live.PromotedFrom != "pizza" {
+		t.Fatalf("the origin is forgotten: %+v", live)
+	}
+}
+
+type importAnswer struct {
+	Results []struct{ Name, Key, Outcome, Reason string }
+}
+
+func TestAppsAreImported(t *testing.T) {
+	s := open(t)
+	const old = `{"name":"old","key":"0123456789abcdef","secret":"fedcba9876543210","scopes":["SMS"]}`
+	batch := func(dry bool, apps ...string) string {
+		return fmt.Sprintf(`{"dry_run":%t,"apps":[%s]}`, dry, strings.Join(apps, ","))
+	}
+	outcomes := func(t *testing.T, body string, want ...string) importAnswer {
+		t.Helper()
+		var a importAnswer
+		s.call("POST", "/admin/v1/apps/import", body, 200, &a)
+		if len(a.Results) != len(want) {
+			t.Fatalf("%+v", a)
+		}
+		for i, r := range a.Results {
+			if r.Outcome != want[i] || (r.Reason == "") != (r.Outcome != "refused") {
+				t.Errorf("%d: %+v, want %s", i, r, want[i])
+			}
+		}
+		return a
+	}
+	other := strings.Replace(old, "fedcba", "000000", 1)
+	fresh := strings.NewReplacer(`"old"`, `"new"`, "0123", "4567").Replace(old)
+	outcomes(t, batch(true, old), "created")
+	if s.apps.ByName("old") != nil {
+		t.Fatal("a dry run has made an app")
+	}
+	outcomes(t, batch(false, old), "created")
+	if ok, err := s.apps.CheckSecret(context.Background(), s.apps.ByKey("0123456789abcdef"), "fedcba9876543210"); err != nil || !ok {
+		t.Fatal("the old secret does not work", err)
+	}
+	a := outcomes(t, batch(false, old, other, fresh), "unchanged", "refused", "created")
+	if a.Results[1].Key != "0123456789abcdef" || !strings.Contains(a.Results[1].Reason, "another secret") {
+		t.Fatalf("%+v", a)
+	}
+	s.call("POST", "/admin/v1/apps/import", batch(false), 422, nil)
+	many := make([]string, adminv1.MaxImportBatch+1)
+	for i := range many {
+		many[i] = old
+	}
+	s.call("POST", "/admin/v1/apps/import", batch(false, many...), 422, nil)
+	t.Run("a batch with every address at its longest has room", func(t *testing.T) {
+		long := "https://x.example/" + strings.Repeat("y", 2048-18)
+		for i := range many[:adminv1.MaxImportBatch] {
+			many[i] = fmt.Sprintf(`{"name":"n%d","key":"k%d","secret":"fedcba9876543210","redirect_uri":%q,"message_listener":%q,"status_listener":%q,"notification_url":%q}`,
+				i, i, long, long, long, long)
+		}
+		var a importAnswer
+		s.call("POST", "/admin/v1/apps/import", batch(true, many[:adminv1.MaxImportBatch]...), 200, &a)
+		if len(a.Results) != adminv1.MaxImportBatch || a.Results[0].Outcome != "created" {
+			t.Fatalf("%+v", a)
+		}
+	})
+	if a := s.apps.ByName("old"); a == nil || len(a.Scopes) != 1 || a.Scopes[0] != app.ScopeSMS {
+		t.Fatalf("%+v", a)
+	}
+}
+
+func TestQuotasSayTheLevelAndWhenTheWindowsEnd(t *testing.T) {
+	s := open(t)
+	s.call("POST", "/admin/v1/apps", `{"name":"pizza","level":"production"}`, 201, nil)
+	var list struct {
+		Quotas []struct {
+			App, Level, API string
+			PerMinute       int64     `json:"per_minute"`
+			MinuteEnds      time.Time `json:"minute_ends"`
+			DayEnds         time.Time `json:"day_ends"`
+		}
+	}
+	s.call("GET", "/admin/v1/quotas?app="+url.QueryEscape("pizza"), "", 200, &list)
+	if len(list.Quotas) != 1 {
+		t.Fatalf("%+v", list)
+	}
+	q := list.Quotas[0]
+	if q.Level != "production" || q.API != "SMS" || q.PerMinute != 600 || q.MinuteEnds.Second() != 0 || q.MinuteEnds.Before(s.now().Truncate(time.Minute)) ||
+		!q.DayEnds.Equal(q.DayEnds.Truncate(24*time.Hour)) || q.DayEnds.Before(q.MinuteEnds) {
+		t.Fatalf("%+v", q)
+	}
+}

@@ -1,0 +1,76 @@
+package adminv1
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"longlines/app"
+	"longlines/audit"
+)
+
+// MaxImportBatch is how many apps one call takes over. Each costs a slow hash of some tens of
+// milliseconds, so a call stays within a second or two and a client can say how far it is.
+const MaxImportBatch = 20
+
+// maxImportBody has room for a batch of apps with every address at its longest (2,048 characters), each
+// character written as an escape.
+const maxImportBody = 2 << 20
+
+// ImportResult is what became of one app of an import.
+type ImportResult struct {
+	Name    string `json:"name"`
+	Key     string `json:"key"`
+	Outcome string `json:"outcome" enum:"created,unchanged,refused" doc:"unchanged: it is there already, with this key, name and secret."`
+	Reason  string `json:"reason,omitempty" doc:"Why it was refused; nothing of it was changed."`
+}
+
+type (
+	importIn struct {
+		Body struct {
+			Apps   []App `json:"apps" minItems:"1" maxItems:"20" doc:"With name, key and secret each."`
+			DryRun bool  `json:"dry_run,omitempty" doc:"Only say what would happen."`
+		}
+	}
+	importOut struct {
+		Body struct {
+			Results []ImportResult `json:"results" doc:"In the order of the apps."`
+		}
+	}
+)
+
+func (x *api) imports(h operations) {
+	operation(h, huma.Operation{Method: http.MethodPost, Path: "/admin/v1/apps/import", DefaultStatus: http.StatusOK, MaxBodyBytes: maxImportBody,
+		Summary: "Take over apps with the keys and secrets they have; safe to repeat"}, func(ctx context.Context, in *importIn) (*importOut, error) {
+		list := make([]app.Import, 0, len(in.Body.Apps))
+		for i, v := range in.Body.Apps {
+			a := app.App{Key: v.Key}
+			if err := v.fill(&a); err != nil {
+				return nil, fmt.Errorf("apps[%d]: %w", i, err)
+			}
+			list = append(list, app.Import{App: a, Secret: v.Secret})
+		}
+		out := &importOut{}
+		whole, _ := audit.From(ctx)
+		for i, a := range list {
+			// Each app is a change of its own, so each has its entry.
+			e := whole
+			e.Object, e.Detail = "app "+a.App.Name, auditDetail(in.Body.Apps[i])
+			outcome, err := x.Apps.Import(audit.With(ctx, e), a, in.Body.DryRun)
+			if outcome == "" {
+				return nil, err
+			}
+			r := ImportResult{Name: a.App.Name, Key: a.App.Key, Outcome: string(outcome)}
+			if err != nil {
+				r.Reason = err.Error()
+			}
+			if outcome == app.Created || in.Body.DryRun {
+				audit.Done(ctx) // nothing is left to be said of the whole
+			}
+			out.Body.Results = append(out.Body.Results, r)
+		}
+		return out, nil
+	})
+}

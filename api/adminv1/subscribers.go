@@ -1,0 +1,313 @@
+package adminv1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"longlines/app"
+	"longlines/id"
+	"longlines/number"
+	"longlines/oauth"
+	"longlines/sms"
+)
+
+// Consent is what a subscriber has allowed an app.
+type Consent struct {
+	ID         string     `json:"id"`
+	App        string     `json:"app"`
+	Level      string     `json:"level" enum:"sandbox,production" doc:"Whose subscriber: sandbox is the virtual network's."`
+	Subscriber string     `json:"subscriber" doc:"Masked, unless reveal was asked for."`
+	Scopes     []string   `json:"scopes" doc:"What it covers now."`
+	How        string     `json:"how" enum:"pin,on-network,remembered" doc:"How the subscriber was known at the last decision."`
+	Given      time.Time  `json:"given"`
+	Changed    time.Time  `json:"changed"`
+	Used       *time.Time `json:"used,omitempty" doc:"The last call that acted under it, to the minute; absent: never."`
+	Revoked    *time.Time `json:"revoked,omitempty" doc:"Absent: in force."`
+	RevokedBy  string     `json:"revoked_by,omitempty" enum:"subscriber,operator"`
+}
+
+// OptOut is a subscriber's no to an app's texts.
+type OptOut struct {
+	App  string    `json:"app,omitempty" doc:"Absent: every app's."`
+	Word string    `json:"word" doc:"As sent: STOP; operator, if it was set here."`
+	Time time.Time `json:"time"`
+}
+
+// Browser is one that is remembered.
+type Browser struct {
+	ID      string    `json:"id"`
+	Level   string    `json:"level" enum:"sandbox,production"`
+	Agent   string    `json:"agent" doc:"Browser and system in a few words."`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+}
+
+// Subscriber is what is kept of a number, on both networks.
+type Subscriber struct {
+	Number   string    `json:"number"`
+	Consents []Consent `json:"consents" doc:"In force, newest first."`
+	OptOuts  []OptOut  `json:"opt_outs"`
+	Browsers []Browser `json:"browsers" doc:"Remembered ones."`
+}
+
+type (
+	consentQuery struct {
+		Page
+		App        string `query:"app" doc:"Only consents to this app."`
+		Subscriber string `query:"subscriber" doc:"Only consents of this number."`
+		All        bool   `query:"all" doc:"Withdrawn ones too."`
+		Reveal     bool   `query:"reveal" doc:"Show whole numbers; the audit log says so."`
+	}
+	consentList struct {
+		Body struct {
+			Consents []Consent `json:"consents" doc:"Newest first."`
+			Next     string    `json:"next,omitempty" doc:"For before; absent on the last page."`
+		}
+	}
+	withdrawal struct {
+		ID    string `path:"id"`
+		Scope string `query:"scope" doc:"Only these scopes, comma-separated; absent: all, which ends the consent and its tokens."`
+	}
+	subscriberPath struct {
+		MSISDN string `path:"msisdn" doc:"A number such as +14255550100."`
+	}
+	subscriberOut struct{ Body Subscriber }
+	optOutQuery   struct {
+		MSISDN string `path:"msisdn" doc:"A number such as +14255550100."`
+		App    string `query:"app" doc:"The app; absent: every app."`
+	}
+	optOutOut  struct{ Body OptOut }
+	optOutList struct {
+		Body struct {
+			OptOuts []OptOut `json:"opt_outs"`
+		}
+	}
+)
+
+func (x *api) consents(h operations) {
+	const list = "/admin/v1/consents"
+	get(h, list, "List what subscribers have allowed apps", func(ctx context.Context, in *consentQuery) (*consentList, error) {
+		f := oauth.ConsentFilter{InForce: !in.All, Limit: in.Limit}
+		var err error
+		if f.App, err = x.appFilter(in.App); err != nil {
+			return nil, err
+		}
+		if in.Subscriber != "" {
+			if f.Subscriber, err = msisdn("subscriber", in.Subscriber); err != nil {
+				return nil, err
+			}
+		}
+		if f.Before, err = rowOf(in.Before); err != nil {
+			return nil, err
+		}
+		rows, err := x.Store.Consents(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		if in.Reveal {
+			if err := x.revealed(ctx, "GET "+list); err != nil {
+				return nil, err
+			}
+		}
+		out := &consentList{}
+		out.Body.Consents = []Consent{}
+		for _, c := range rows {
+			out.Body.Consents = append(out.Body.Consents, x.consent(c, in.Reveal))
+		}
+		if n := len(rows); n == in.Limit {
+			out.Body.Next = nextOf(rows[n-1].ID)
+		}
+		return out, nil
+	})
+	remove(h, "/admin/v1/consents/{id}", "Withdraw a consent, or scopes of it, as the operator", func(ctx context.Context, in *withdrawal) (*none, error) {
+		c, err := x.consentNamed(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		scopes := app.ParseScopes(in.Scope)
+		covered := app.ParseScopes(c.Scopes)
+		for _, s := range scopes {
+			if !slices.Contains(covered, s) {
+				return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("scope: %q is not covered by this consent; it covers %s", s, c.Scopes))
+			}
+		}
+		ok, err := x.Tokens.Withdraw(ctx, c, scopes, oauth.ByOperator)
+		if err == nil && !ok {
+			err = fmt.Errorf("consent %s: %w", in.ID, errNoConsent)
+		}
+		return nil, err
+	})
+}
+
+// errNoConsent: there is none of that name, or it has been withdrawn.
+var errNoConsent = errors.New("no such consent in force")
+
+// consentNamed finds a consent in force by its name.
+func (x *api) consentNamed(ctx context.Context, name string) (c oauth.Consent, err error) {
+	missing := fmt.Errorf("consent %s: %w", name, errNoConsent)
+	p, err := id.ParsePublic(name)
+	if err != nil {
+		return c, missing
+	}
+	n, err := x.Sealer.Open(p)
+	if err != nil {
+		return c, missing
+	}
+	rows, err := x.Store.Consents(ctx, oauth.ConsentFilter{InForce: true, Before: n + 1, Limit: 1})
+	if err != nil {
+		return c, err
+	}
+	if len(rows) != 1 || rows[0].ID != n {
+		return c, missing
+	}
+	return rows[0], nil
+}
+
+func (x *api) consent(c oauth.Consent, reveal bool) Consent {
+	v := Consent{ID: x.Sealer.Seal(c.ID).String(), App: x.appName(c.App), Subscriber: c.Subscriber.Masked(), Scopes: []string{}, How: c.How,
+		Given: c.Given.UTC(), Changed: c.Changed.UTC(), Used: moment(c.Used), Revoked: moment(c.Revoked), RevokedBy: c.RevokedBy}
+	if a := x.Apps.ByID(c.App); a != nil {
+		v.Level = string(a.Level)
+	}
+	for _, s := range app.ParseScopes(c.Scopes) {
+		v.Scopes = append(v.Scopes, string(s))
+	}
+	if reveal {
+		v.Subscriber = c.Subscriber.String()
+	}
+	return v
+}
+
+// moment is a time that may not have come.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// msisdn reads a number that was typed.
+func msisdn(field, s string) (number.MSISDN, error) {
+	m, err := number.ParseMSISDN(s)
+	if err != nil {
+		return "", huma.Error422UnprocessableEntity(field + ": not a number such as +14255550100")
+	}
+	return m, nil
+}
+
+func (x *api) subscribers(h operations) {
+	get(h, "/admin/v1/subscribers/{msisdn}", "Show what is kept of a subscriber", func(ctx context.Context, in *subscriberPath) (*subscriberOut, error) {
+		m, err := msisdn("msisdn", in.MSISDN)
+		if err != nil {
+			return nil, err
+		}
+		s, err := x.subscriber(ctx, m)
+		return &subscriberOut{s}, err
+	})
+	remove(h, "/admin/v1/subscribers/{msisdn}/browsers", "Forget every browser of a subscriber", func(ctx context.Context, in *subscriberPath) (*none, error) {
+		m, err := msisdn("msisdn", in.MSISDN)
+		if err != nil {
+			return nil, err
+		}
+		for _, level := range levels {
+			if err := x.Tokens.EndBrowsers(ctx, level, m, 0); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	get(h, "/admin/v1/subscribers/{msisdn}/optouts", "List whose texts a subscriber has refused", func(ctx context.Context, in *optOutQuery) (*optOutList, error) {
+		m, err := msisdn("msisdn", in.MSISDN)
+		if err != nil {
+			return nil, err
+		}
+		of, err := x.appFilter(in.App)
+		if err != nil {
+			return nil, err
+		}
+		out := &optOutList{}
+		out.Body.OptOuts, err = x.optOuts(ctx, m, of)
+		return out, err
+	})
+	put(h, "/admin/v1/subscribers/{msisdn}/optouts", "Refuse an app's texts, or every app's, for a subscriber", func(ctx context.Context, in *optOutQuery) (*optOutOut, error) {
+		o, err := x.setOptOut(ctx, in, false)
+		if err != nil {
+			return nil, err
+		}
+		return &optOutOut{x.optOut(o)}, nil
+	})
+	remove(h, "/admin/v1/subscribers/{msisdn}/optouts", "Let an app, or all apps that were refused as one, text a subscriber again", func(ctx context.Context, in *optOutQuery) (*none, error) {
+		_, err := x.setOptOut(ctx, in, true)
+		return nil, err
+	})
+}
+
+// levels are the networks whose subscribers there are.
+var levels = []app.Level{app.LevelProduction, app.LevelSandbox}
+
+func (x *api) subscriber(ctx context.Context, m number.MSISDN) (s Subscriber, err error) {
+	s = Subscriber{Number: m.String(), Consents: []Consent{}, Browsers: []Browser{}}
+	// There is at most one in force for each app, so this ends.
+	for f := (oauth.ConsentFilter{Subscriber: m, InForce: true, Limit: chunk}); ; {
+		rows, err := x.Store.Consents(ctx, f)
+		if err != nil {
+			return s, err
+		}
+		for _, c := range rows {
+			s.Consents = append(s.Consents, x.consent(c, true))
+			f.Before = c.ID
+		}
+		if len(rows) < f.Limit {
+			break
+		}
+	}
+	for _, level := range levels {
+		list, err := x.Tokens.Browsers(ctx, oauth.Person{Subscriber: m, Level: level})
+		if err != nil {
+			return s, err
+		}
+		for _, b := range list {
+			s.Browsers = append(s.Browsers, Browser{x.Sealer.Seal(b.ID).String(), string(b.Level), b.Agent, b.Created.UTC(), b.Expires.UTC()})
+		}
+	}
+	s.OptOuts, err = x.optOuts(ctx, m, 0)
+	return s, err
+}
+
+// optOuts are a subscriber's, of an app (0: of all).
+func (x *api) optOuts(ctx context.Context, m number.MSISDN, of app.ID) ([]OptOut, error) {
+	all, err := x.Store.OptOutsOf(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	list := []OptOut{}
+	for _, o := range all {
+		if of == 0 || o.App == of {
+			list = append(list, x.optOut(o))
+		}
+	}
+	slices.SortFunc(list, func(a, b OptOut) int { return strings.Compare(a.App, b.App) })
+	return list, nil
+}
+
+func (x *api) optOut(o sms.OptOut) OptOut {
+	return OptOut{App: x.appName(o.App), Word: o.Word, Time: o.At.UTC()}
+}
+
+func (x *api) setOptOut(ctx context.Context, in *optOutQuery, again bool) (o sms.OptOut, err error) {
+	o = sms.OptOut{Word: "operator", At: x.Now(), Again: again}
+	if o.From, err = msisdn("msisdn", in.MSISDN); err != nil {
+		return o, err
+	}
+	if o.App, err = x.appFilter(in.App); err != nil {
+		return o, err
+	}
+	return o, x.SMS.SetOptOut(ctx, o)
+}

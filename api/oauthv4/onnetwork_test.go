@@ -1,0 +1,188 @@
+package oauthv4_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"longlines/api/oauthv4"
+	"longlines/app"
+	"longlines/number"
+	"longlines/oauth"
+	"longlines/test/visitor"
+)
+
+// enriched is the proxy of a data network: it says of each request whose device it is from.
+type enriched struct {
+	next http.RoundTripper
+	k    *counter
+	e    oauth.Enrichment
+	who  number.MSISDN
+	on   *bool // nil: always
+}
+
+var deviceAddr = netip.MustParseAddr("10.1.2.3")
+
+func (p enriched) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Forwarded-For", deviceAddr.String())
+	if p.on == nil || *p.on {
+		a, err := p.e.Assert(p.k.clock(), p.who, r.URL.Host, r.URL.EscapedPath(), deviceAddr)
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("X-Subscriber-Assertion", a)
+	}
+	return p.next.RoundTrip(r)
+}
+
+func enrichment(l app.Level) oauth.Enrichment {
+	return oauth.Enrichment{Issuer: "proxy", Key: bytes.Repeat([]byte{9}, 32), Level: l}
+}
+
+// network is the listener behind the proxy.
+func (k *counter) network(l app.Level) string {
+	srv := httptest.NewServer(oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Service: k.service, Enrichment: enrichment(l), Log: k.logger}, k.gateway))
+	k.t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// phone is the browser of a device on the data network.
+func (k *counter) phone(who number.MSISDN, l app.Level) *visitor.Visitor {
+	v := visitor.New(k.t, k.network(l))
+	v.Client.Transport = enriched{v.Client.Transport, k, enrichment(l), who, nil}
+	return v
+}
+
+// TestNobodySaysWhoTheyAre sends what networks tell servers by, in many spellings, on both listeners:
+// none is believed (docs/reference/reliability.md T2, drill D10).
+func TestNobodySaysWhoTheyAre(t *testing.T) {
+	k := openCounter(t, "")
+	base := k.network(app.LevelProduction)
+	e, now := enrichment(app.LevelProduction), k.clock()
+	host := strings.TrimPrefix(base, "http://")
+	apiHost := strings.TrimPrefix(k.url, "http://")
+	assert := func(e oauth.Enrichment, at time.Time, host, path string, addr netip.Addr) string {
+		t.Helper()
+		a, err := e.Assert(at, alice, host, path, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	good := func() string { return assert(e, now, host, authorizePath, deviceAddr) }
+	other := e
+	other.Key = bytes.Repeat([]byte{8}, 32)
+	stranger := e
+	stranger.Issuer = "another"
+	spent := good()
+	if res, _ := raw(t, http.MethodGet, base+asking("mast-key", "IMMN"), "", "X-Subscriber-Assertion", spent, "X-Forwarded-For", "10.1.2.3"); res.StatusCode != 200 {
+		t.Fatalf("a good assertion: %d", res.StatusCode)
+	}
+	const forged = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZWw6KzE0MjU1NTUwMTAwIn0."
+	cases := map[string][]string{
+		"an assertion that was used before":             {"X-Subscriber-Assertion", spent, "X-Forwarded-For", "10.1.2.3"},
+		"an assertion without a signature":              {"X-Subscriber-Assertion", forged, "X-Forwarded-For", "10.1.2.3"},
+		"an assertion under another key":                {"X-Subscriber-Assertion", assert(other, now, host, authorizePath, deviceAddr), "X-Forwarded-For", "10.1.2.3"},
+		"an assertion of another proxy":                 {"X-Subscriber-Assertion", assert(stranger, now, host, authorizePath, deviceAddr), "X-Forwarded-For", "10.1.2.3"},
+		"an assertion for another host":                 {"X-Subscriber-Assertion", assert(e, now, "other.example", authorizePath, deviceAddr), "X-Forwarded-For", "10.1.2.3"},
+		"an assertion for another path":                 {"X-Subscriber-Assertion", assert(e, now, host, "/consents", deviceAddr), "X-Forwarded-For", "10.1.2.3"},
+		"an assertion for another device":               {"X-Subscriber-Assertion", good(), "X-Forwarded-For", "10.1.2.4"},
+		"an assertion of an hour ago":                   {"X-Subscriber-Assertion", assert(e, now.Add(-time.Hour), host, authorizePath, deviceAddr), "X-Forwarded-For", "10.1.2.3"},
+		"an assertion of in an hour":                    {"X-Subscriber-Assertion", assert(e, now.Add(time.Hour), host, authorizePath, deviceAddr), "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion and a second":                 {"X-Subscriber-Assertion", good(), "X-Subscriber-Assertion", good(), "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion without an address":           {"X-Subscriber-Assertion", good()},
+		"a good assertion and an empty address":         {"X-Subscriber-Assertion", good(), "X-Forwarded-For", ""},
+		"a good assertion and two addresses":            {"X-Subscriber-Assertion", good(), "X-Forwarded-For", "10.1.2.3, 10.1.2.3"},
+		"a good assertion and two lines of addresses":   {"X-Subscriber-Assertion", good(), "X-Forwarded-For", "10.1.2.3", "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion and an address with a port":   {"X-Subscriber-Assertion", good(), "X-Forwarded-For", "10.1.2.3:80"},
+		"a good assertion and the address elsewhere":    {"X-Subscriber-Assertion", good(), "Forwarded", "for=10.1.2.3"},
+		"a good assertion under another name":           {"X_Subscriber_Assertion", good(), "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion with something behind it":     {"X-Subscriber-Assertion", good() + "x", "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion behind Bearer":                {"X-Subscriber-Assertion", "Bearer " + good(), "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion as a bearer token":            {"Authorization", "Bearer " + good(), "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion as a cookie":                  {"Cookie", "X-Subscriber-Assertion=" + good(), "X-Forwarded-For", "10.1.2.3"},
+		"a good assertion for the API, on its listener": {"X-Subscriber-Assertion", assert(e, now, apiHost, authorizePath, deviceAddr), "X-Forwarded-For", "10.1.2.3"},
+	}
+	for _, name := range []string{
+		"MSISDN", "X-MSISDN", "X-UP-SUBNO", "X-UP-CALLING-LINE-ID", "X-VF-ACR", "X-NOKIA-MSISDN", "X-WAP-MSISDN", "X-ATT-MSISDN", "X-ATT-DeviceId",
+		"x-msisdn", "X_MSISDN", "X-Network-Info", "X-Nokia-Gateway-Id", "X-WAP-Network-Client-MSISDN", "X-H3G-MSISDN", "X-Orange-Id", "X-MSP-MSISDN",
+		"X-Subscriber", "X-Subscriber-Id", "X-Forwarded-User", "Forwarded", "X-Real-IP", "From",
+	} {
+		cases["the number in "+name] = []string{name, "+14255550100", "X-Forwarded-For", "10.1.2.3"}
+	}
+	for name, header := range cases {
+		t.Run(name, func(t *testing.T) {
+			for _, at := range []string{base, k.url} {
+				res, _ := raw(t, http.MethodGet, at+asking("mast-key", "IMMN"), "", header...)
+				if to := res.Header.Get("Location"); res.StatusCode != 302 || !strings.Contains(to, "error=access_denied") {
+					t.Errorf("%s: %d %q", at, res.StatusCode, to)
+				}
+			}
+		})
+	}
+	for _, c := range cases {
+		for i := 0; i < len(c); i += 2 {
+			if len(c[i+1]) > 40 && strings.Contains(k.log.String(), c[i+1]) {
+				t.Errorf("%s is in the log", c[i])
+			}
+		}
+	}
+}
+
+func TestTheNetworkListenerServesThePagesOnly(t *testing.T) {
+	k := openCounter(t, "")
+	base := k.network(app.LevelProduction)
+	for path, want := range map[string]int{
+		"/consents":                         200,
+		"/consents/style.css":               200,
+		"/consents/icon.svg":                200,
+		asking("pizza-key", "IMMN"):         200,
+		"/oauth/authorize?client_id=nobody": 401,
+		"/consents/nowhere":                 404,
+		"/consents/../oauth/v4/token":       404,
+		"/consents/%2e%2e/oauth/v4/token":   404,
+		"/consents//style.css":              404,
+		"//consents":                        404,
+		"/":                                 404,
+		"/oauth/v4/token":                   404,
+		"/oauth/v4/authorize/":              404,
+		"/oauth/v4/Authorize":               404,
+		"/sms/v3/messaging/outbox":          404,
+		"/errors":                           404,
+	} {
+		res, body := raw(t, http.MethodGet, base+path, "")
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, res.StatusCode, want)
+		}
+		if want == 404 && path != "/consents/nowhere" && (res.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(body, `{"error":"invalid_request"`)) {
+			t.Errorf("%s: %v %s", path, res.Header, body)
+		}
+	}
+	if res, _ := raw(t, http.MethodPost, base+"/oauth/v4/token", ""); res.StatusCode != 404 {
+		t.Errorf("POST to the token path: %d", res.StatusCode)
+	}
+}
+
+// TestHeadersOfIdentityEndAtTheListener looks at what the pages get to see.
+func TestHeadersOfIdentityEndAtTheListener(t *testing.T) {
+	var seen http.Header
+	h := oauthv4.OnNetwork(oauthv4.OnNetworkConfig{}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header }))
+	r := httptest.NewRequest(http.MethodGet, "/consents", nil)
+	for _, name := range []string{
+		"MSISDN", "X-MSISDN", "x_msisdn", "X-UP-SUBNO", "X-UP-CALLING-LINE-ID", "X-VF-ACR", "X-NOKIA-MSISDN", "X-WAP-MSISDN", "X-ATT-DeviceId",
+		"Forwarded", "X-Forwarded-Host", "X-Real-IP",
+	} {
+		r.Header[name] = []string{"+14255550100"}
+		r.Header.Set(name, "+14255550100")
+	}
+	r.Header.Set("Accept-Language", "es")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if len(seen) != 1 || seen.Get("Accept-Language") != "es" {
+		t.Fatalf("%v", seen)
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+type auditCmd struct {
+	List   auditListCmd   `cmd:"" help:"List who changed what, newest first."`
+	Verify auditVerifyCmd `cmd:"" help:"Check that no entry was altered or taken out."`
+}
+
+// auditView is an entry as the admin API shows it.
+type auditView struct {
+	Seq    int64           `json:"seq"`
+	Time   time.Time       `json:"time"`
+	Actor  string          `json:"actor"`
+	Action string          `json:"action"`
+	Object string          `json:"object"`
+	Detail json.RawMessage `json:"detail"`
+}
+
+type auditListCmd struct {
+	server
+	output
+	page
+	Object string `help:"Only what was done to this, as listed." placeholder:"OBJECT"`
+}
+
+func (cmd *auditListCmd) Run(e *env) error {
+	q := cmd.query()
+	if cmd.Object != "" {
+		q.Set("object", cmd.Object)
+	}
+	type list struct {
+		Entries []auditView `json:"entries"`
+		Next    string      `json:"next"`
+	}
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/audit", query: q}, func(l list) {
+		var rows [][]string
+		for _, a := range l.Entries {
+			rows = append(rows, []string{fmt.Sprint(a.Seq), a.Time.UTC().Format(time.RFC3339), printable(a.Actor), printable(a.Action), printable(a.Object), short(printable(string(a.Detail)))})
+		}
+		e.table("SEQ TIME ACTOR ACTION OBJECT DETAIL", rows...)
+		e.more(l.Next)
+	})
+	return err
+}
+
+// shownDetail is how much of a detail people are shown; as JSON it is whole.
+const shownDetail = 120
+
+func short(s string) string {
+	if r := []rune(s); len(r) > shownDetail {
+		return string(r[:shownDetail]) + "…"
+	}
+	return s
+}
+
+type auditVerifyCmd struct {
+	server
+	output
+}
+
+func (cmd *auditVerifyCmd) Run(e *env) error {
+	type verdict struct {
+		OK      bool       `json:"ok"`
+		Entries int64      `json:"entries"`
+		Bad     *auditView `json:"bad"`
+	}
+	v, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/audit/verify"}, func(v verdict) {
+		if v.OK {
+			fmt.Fprintf(e.out, "all %d entries fit\n", v.Entries)
+		}
+	})
+	if err != nil || v.OK {
+		return err
+	}
+	if v.Bad == nil || v.Bad.Action == "" {
+		seq := v.Entries + 1
+		if v.Bad != nil {
+			seq = v.Bad.Seq
+		}
+		return fail(exitFailed, "entry %d is missing: the audit log was cut off after %d", seq, v.Entries)
+	}
+	return fail(exitFailed, "entry %d (%s, %s) does not fit what stands before it: it was altered, or what was before it taken out; the %d before it fit",
+		v.Bad.Seq, v.Bad.Time.UTC().Format(time.RFC3339), printable(v.Bad.Action), v.Entries)
+}

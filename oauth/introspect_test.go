@@ -1,0 +1,167 @@
+package oauth_test
+
+import (
+	"context"
+	"crypto/elliptic"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"longlines/app"
+	"longlines/fault"
+	"longlines/oauth"
+)
+
+func TestIntrospect(t *testing.T) {
+	w := open(t, 0)
+	s := server(t, w)
+	ctx := context.Background()
+	shop, kiosk := w.shops(t)
+	guard, _, err := w.apps.Create(ctx, app.App{Name: "guard", Key: "guard", Introspect: true}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	see := func(t *testing.T, by *app.App, token string) oauth.Introspection {
+		t.Helper()
+		out, err := s.Introspect(ctx, by, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !out.Active && (out.Client != "" || out.Token.App != 0 || out.Covered != nil || out.Kind != 0) {
+			t.Fatalf("a token that is not active shows %+v", out)
+		}
+		return out
+	}
+	key := thumbprint(t, newEC(t, elliptic.P256()))
+	own, err := s.ClientCredentials(ctx, shop, "SMS", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const number = "14255550101"
+	issue := func(t *testing.T) oauth.Issued {
+		t.Helper()
+		r, err := s.Authorize(ctx, url.Values{"client_id": {"shop"}, "scope": {"IMMN,SMS"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := s.Approve(ctx, r, oauth.Person{Subscriber: number, Level: app.LevelSandbox, How: oauth.HowPIN}, [32]byte([]byte(jti()+strings.Repeat("-", 32))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, code, _ := strings.Cut(to, "code=")
+		out, err := s.AuthorizationCode(ctx, shop, code, "", "", [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	t.Run("an app sees its own tokens", func(t *testing.T) {
+		got := see(t, shop, own.Access)
+		if !got.Active || got.Client != "shop" || got.Kind != oauth.KindAccess || got.Token.Key != key || app.JoinScopes(got.Covered) != "SMS" {
+			t.Fatalf("%+v", got)
+		}
+		if got := see(t, shop, own.Refresh); !got.Active || got.Kind != oauth.KindRefresh {
+			t.Fatalf("%+v", got)
+		}
+	})
+	t.Run("a service of the operator sees those of all", func(t *testing.T) {
+		if got := see(t, guard, issue(t).Access); !got.Active || got.Client != "shop" || got.Token.Subscriber != number || app.JoinScopes(got.Covered) != "IMMN,SMS" {
+			t.Fatalf("%+v", got)
+		}
+	})
+	t.Run("another app sees none", func(t *testing.T) {
+		if see(t, w.pizza, own.Access).Active || see(t, w.pizza, own.Refresh).Active {
+			t.Fatal("it does")
+		}
+	})
+	t.Run("a public app may not ask", func(t *testing.T) {
+		if _, err := s.Introspect(ctx, kiosk, own.Access); !errors.Is(err, fault.ClientUnauthorized) {
+			t.Fatal(err)
+		}
+	})
+	t.Run("what is no token is not active", func(t *testing.T) {
+		for _, text := range []string{"", "x", strings.Repeat("A", 64), own.Access[:60] + "AAAA", own.Access + "A"} {
+			if see(t, guard, text).Active {
+				t.Fatalf("%q is", text)
+			}
+		}
+	})
+	t.Run("a scope that was withdrawn is not covered", func(t *testing.T) {
+		out := issue(t)
+		list, err := w.store.Consents(ctx, oauth.ConsentFilter{App: shop.ID, Subscriber: number, InForce: true})
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		if _, _, err := w.store.Withdraw(ctx, number, list[0].ID, []app.Scope{"SMS"}, oauth.BySubscriber); err != nil {
+			t.Fatal(err)
+		}
+		if got := see(t, guard, out.Access); !got.Active || app.JoinScopes(got.Covered) != "IMMN" {
+			t.Fatalf("%+v", got)
+		}
+		if _, _, err := w.store.Withdraw(ctx, number, list[0].ID, nil, oauth.BySubscriber); err != nil {
+			t.Fatal(err)
+		}
+		if see(t, guard, out.Access).Active || see(t, guard, out.Refresh).Active {
+			t.Fatal("tokens outlive the consent")
+		}
+	})
+	t.Run("a revoked one is not active, on any node, at once", func(t *testing.T) {
+		out := issue(t)
+		if err := w.Revoke(ctx, shop, out.Access); err != nil {
+			t.Fatal(err)
+		}
+		if see(t, shop, out.Access).Active || !see(t, shop, out.Refresh).Active {
+			t.Fatal("the access token is, or the refresh token is not")
+		}
+		out = issue(t)
+		if err := w.Revoke(ctx, shop, out.Refresh); err != nil {
+			t.Fatal(err)
+		}
+		if see(t, shop, out.Access).Active || see(t, shop, out.Refresh).Active {
+			t.Fatal("it is")
+		}
+	})
+	t.Run("a refresh token that was replaced is not active", func(t *testing.T) {
+		r, err := s.Authorize(ctx, url.Values{"client_id": {"kiosk"}, "scope": {"IMMN"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := s.Approve(ctx, r, oauth.Person{Subscriber: number, Level: app.LevelSandbox, How: oauth.HowPIN}, [32]byte([]byte(jti()+strings.Repeat("-", 32))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, code, _ := strings.Cut(to, "code=")
+		first, err := s.AuthorizationCode(ctx, kiosk, code, verifier, "", [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !see(t, guard, first.Refresh).Active {
+			t.Fatal("it is not before")
+		}
+		second, err := s.Refresh(ctx, kiosk, first.Refresh, "", [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if see(t, guard, first.Refresh).Active || !see(t, guard, second.Refresh).Active {
+			t.Fatal("the old one is, or the new one is not")
+		}
+	})
+	t.Run("an expired one is not active", func(t *testing.T) {
+		out := issue(t)
+		w.clock.add(oauth.AccessLife + time.Second)
+		if see(t, shop, out.Access).Active || !see(t, shop, out.Refresh).Active {
+			t.Fatal("the access token is, or the refresh token is not")
+		}
+	})
+	t.Run("those of a deleted app are not", func(t *testing.T) {
+		out := issue(t)
+		if err := w.apps.Delete(ctx, shop.ID); err != nil {
+			t.Fatal(err)
+		}
+		if see(t, guard, out.Access).Active {
+			t.Fatal("it is")
+		}
+	})
+}

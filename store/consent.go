@@ -1,0 +1,120 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"longlines/app"
+	"longlines/id"
+	"longlines/number"
+	"longlines/oauth"
+)
+
+const consentColumns = `id, app, subscriber, scopes, how, given, changed, used, revoked, revoked_by`
+
+func scanConsent(r interface{ Scan(...any) error }) (c oauth.Consent, err error) {
+	var given, changed, used, revoked int64
+	err = r.Scan(&c.ID, &c.App, &c.Subscriber, &c.Scopes, &c.How, &given, &changed, &used, &revoked, &c.RevokedBy)
+	c.Given, c.Changed, c.Used, c.Revoked = at(given), at(changed), at(used), at(revoked)
+	return c, err
+}
+
+// Consents reads those that fit, newest first.
+func (s *Store) Consents(ctx context.Context, f oauth.ConsentFilter) ([]oauth.Consent, error) {
+	where, args := []string{`id < ?`}, []any{newest(f.Before)}
+	if f.App != 0 {
+		where, args = append(where, `app = ?`), append(args, int64(f.App))
+	}
+	if f.Subscriber != "" {
+		where, args = append(where, `subscriber = ?`), append(args, string(f.Subscriber))
+	}
+	if f.InForce {
+		where = append(where, `revoked = 0`)
+	}
+	var out []oauth.Consent
+	err := s.rows(ctx, `SELECT `+consentColumns+` FROM consent WHERE `+strings.Join(where, ` AND `)+` ORDER BY id DESC LIMIT ?`, nil,
+		append(args, int64(cmp.Or(f.Limit, 100))), func(r *sql.Rows) error {
+			c, err := scanConsent(r)
+			out = append(out, c)
+			return err
+		})
+	return out, err
+}
+
+// Consent reads the one in force for an app and a subscriber; ok is false if there is none.
+func (s *Store) Consent(ctx context.Context, a app.ID, m number.MSISDN) (c oauth.Consent, ok bool, err error) {
+	row, err := s.row(ctx, `SELECT `+consentColumns+` FROM consent WHERE app = ? AND subscriber = ? AND revoked = 0`, int64(a), string(m))
+	if err != nil {
+		return c, false, err
+	}
+	if c, err = scanConsent(row); none(err) {
+		return oauth.Consent{}, false, nil
+	}
+	return c, err == nil, err
+}
+
+// Withdraw takes scopes off a consent in force of the subscriber. With all of them gone, or none named,
+// the consent is withdrawn: its row keeps the scopes that it covered last, and no token of it is live
+// any more, because Token looks at the row. A consent that covers none of those named stays as it is.
+func (s *Store) Withdraw(ctx context.Context, m number.MSISDN, n id.Number, scopes []app.Scope, by string) (c oauth.Consent, ok bool, err error) {
+	err = s.end(ctx, func(t *tx) error {
+		c, ok = oauth.Consent{}, false
+		err := t.query(`SELECT `+consentColumns+` FROM consent WHERE id = ? AND subscriber = ? AND revoked = 0 {lock}`, nil,
+			[]any{int64(n), string(m)}, func(r *sql.Rows) (err error) {
+				c, err = scanConsent(r)
+				ok = err == nil
+				return err
+			})
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return refuse(errUnchanged)
+		}
+		now := at(ms(t.now)) // as it will be read
+		rest := slices.DeleteFunc(split(c.Scopes), func(sc string) bool { return slices.Contains(scopes, app.Scope(sc)) })
+		left := strings.Join(rest, ",")
+		switch {
+		case len(scopes) == 0 || left == "":
+			c.Revoked, c.RevokedBy = now, by
+		case left == c.Scopes:
+			return refuse(errUnchanged)
+		default:
+			c.Scopes = left
+		}
+		c.Changed = now
+		_, err = t.exec(`UPDATE consent SET scopes = ?, changed = ?, revoked = ?, revoked_by = ? WHERE id = ?`, nil,
+			c.Scopes, ms(c.Changed), ms(c.Revoked), c.RevokedBy, int64(n))
+		t.changed(ChangeConsent, int64(n))
+		return err
+	})
+	if err != nil {
+		return oauth.Consent{}, false, err
+	}
+	return c, ok, nil
+}
+
+// ConsentsUsed notes when consents were last acted under, in small steps between other commits. A later
+// note of another node stands.
+func (s *Store) ConsentsUsed(ctx context.Context, used map[id.Number]time.Time) error {
+	for step := range slices.Chunk(slices.Sorted(maps.Keys(used)), pruneStep) {
+		var v []any
+		for _, n := range step {
+			v = append(v, int64(n), ms(used[n].Truncate(time.Minute)))
+		}
+		err := s.do(ctx, kindFunc, func(t *tx) error {
+			_, err := t.exec(`WITH {r id int, used int}
+				UPDATE consent SET used = r.used FROM r WHERE consent.id = r.id AND consent.used < r.used`, v)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
