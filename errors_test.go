@@ -12,10 +12,11 @@ import (
 	"testing"
 
 	"longlines/fault"
+	"longlines/test/visitor"
 )
 
 // due are the parts of the catalogue that exist; a row due in one of them must be provoked below.
-var due = map[fault.Due]bool{fault.DueGateway: true, fault.DueOAuthToken: true, fault.DueOAuthRevoke: true, fault.DueSMSv3: true}
+var due = map[fault.Due]bool{fault.DueGateway: true, fault.DueOAuthToken: true, fault.DueOAuthRevoke: true, fault.DueOAuthAuthorize: true, fault.DueSMSv3: true}
 
 // provocation makes the platform answer with a row of the catalogue, over HTTP.
 type provocation struct {
@@ -47,6 +48,15 @@ func form(w *world, path string, pairs ...string) answer {
 		v.Set(pairs[i], pairs[i+1])
 	}
 	return w.do(w.info.API, request{http.MethodPost, path, v.Encode(), map[string]string{"Content-Type": "application/x-www-form-urlencoded"}})
+}
+
+// authorize is Get User Authorization as a program sees it.
+func authorize(w *world, pairs ...string) answer {
+	v := url.Values{"client_id": {"pizza-key"}}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return w.do(w.info.API, request{http.MethodGet, "/oauth/v4/authorize?" + v.Encode(), "", nil})
 }
 
 // sms is the JSON body of a send.
@@ -237,6 +247,40 @@ var provocations = []provocation{
 	{"unsupported_token_type", "token-type", "", func(w *world, p *provoker) answer {
 		return form(w, "/oauth/v4/revoke", "client_id", "pizza-key", "client_secret", "pizza-secret", "token", p.token, "token_type_hint", "id_token")
 	}},
+
+	// authorize: a body without a trusted redirect, the redirect otherwise
+	{"invalid_request", "redirect-scheme", "", func(w *world, p *provoker) answer {
+		return authorize(w, "scope", "IMMN", "redirect_uri", "app://pizza.example/callback")
+	}},
+	{"invalid_request", "redirect-mismatch", "", func(w *world, p *provoker) answer {
+		return authorize(w, "scope", "IMMN", "redirect_uri", "https://pizza.example.evil/callback")
+	}},
+	{"access_denied", "not-on-network", "", func(w *world, p *provoker) answer {
+		w.app("mobile", map[string]any{"scopes": []string{"IMMN"}, "redirect_uri": callbackURI, "on_network": true})
+		return authorize(w, "client_id", "mobile-key", "scope", "IMMN")
+	}},
+	{"access_denied", "refused", "", func(w *world, p *provoker) answer {
+		page := visitor.New(w.t, w.info.API).Open(w.t, authorizeURL("IMMN")).SignIn(w.t, "+14255550100", false, w.pinOf("+14255550100")).Press(w.t, "do=deny")
+		return answer{page.Status, page.Header, page.Body}
+	}},
+	{"invalid_scope", "redirect", "", func(w *world, p *provoker) answer { return authorize(w, "scope", "IMMN,NONSENSE") }},
+	{"invalid_request", "redirect-request", "", func(w *world, p *provoker) answer {
+		return authorize(w, "scope", "IMMN", "code_challenge", strings.Repeat("a", 43), "code_challenge_method", "plain")
+	}},
+	{"unsupported_response_type", "response-type", "", func(w *world, p *provoker) answer {
+		return authorize(w, "scope", "IMMN", "response_type", "token")
+	}},
+	{"unauthorized_client", "client", "", func(w *world, p *provoker) answer {
+		w.app("native", map[string]any{"auth": "none", "secret": "", "scopes": []string{"IMMN", "SMS"}, "redirect_uri": "http://127.0.0.1/done"})
+		return form(w, "/oauth/v4/token", "grant_type", "client_credentials", "client_id", "native-key", "scope", "SMS")
+	}},
+	{"invalid_request_uri", "request-uri", "", func(w *world, p *provoker) answer {
+		return authorize(w, "request_uri", "urn:ietf:params:oauth:request_uri:nothing")
+	}},
+	{"invalid_dpop_proof", "dpop", "", func(w *world, p *provoker) answer {
+		return w.do(w.info.API, request{http.MethodPost, "/oauth/v4/token", "grant_type=client_credentials&client_id=pizza-key&client_secret=pizza-secret&scope=SMS",
+			map[string]string{"Content-Type": "application/x-www-form-urlencoded", "DPoP": "no.proof.this"}})
+	}},
 	{"server_error", "bad-gateway", "", fault500(502, "/oauth/v4/token")},
 	{"server_error", "internal", "", fault500(500, "/oauth/v4/token")},
 	{"temporarily_unavailable", "unavailable", "", fault500(503, "/oauth/v4/token")},
@@ -244,7 +288,7 @@ var provocations = []provocation{
 
 func TestEveryRowOfTheErrorTableIsAnsweredAsPublished(t *testing.T) {
 	w := start(t, nil)
-	w.app("pizza", map[string]any{"scopes": []string{"SMS", "MMS"}, "short_codes": []string{"74992"}})
+	w.app("pizza", map[string]any{"scopes": []string{"SMS", "MMS", "IMMN"}, "short_codes": []string{"74992"}, "redirect_uri": callbackURI})
 	p := &provoker{token: w.token("pizza-key", "pizza-secret", "SMS"), noScope: w.token("pizza-key", "pizza-secret", "MMS"), revoked: w.token("pizza-key", "pizza-secret", "SMS")}
 	if a := form(w, "/oauth/v4/revoke", "client_id", "pizza-key", "client_secret", "pizza-secret", "token", p.revoked); a.status != http.StatusOK {
 		t.Fatalf("revoke: %d %s", a.status, a.body)
@@ -286,6 +330,9 @@ func TestEveryRowOfTheErrorTableIsAnsweredAsPublished(t *testing.T) {
 // checkAnswer compares an answer with a row of the catalogue, envelope and headers included.
 func checkAnswer(t *testing.T, row fault.Row, variables string, a answer, api string) {
 	t.Helper()
+	if row.Case == "refused" && a.status == http.StatusSeeOther { // a redirect after a form
+		a.status = http.StatusFound
+	}
 	if row.Case != "http" && a.status != row.Status {
 		t.Errorf("status %d, want %d: %s", a.status, row.Status, a.body)
 	}
@@ -294,6 +341,13 @@ func checkAnswer(t *testing.T, row fault.Row, variables string, a answer, api st
 	}
 	if id := a.header.Get("X-Request-Id"); !strings.HasPrefix(row.Case, "internal") && row.Status < 500 && (!strings.HasPrefix(id, "req_") || a.header.Get("X-systemTransactionId") != id) {
 		t.Errorf("request id %q, transaction id %q", id, a.header.Get("X-systemTransactionId"))
+	}
+	if row.Status == http.StatusFound {
+		to, err := url.Parse(a.header.Get("Location"))
+		if q := to.Query(); err != nil || !strings.HasPrefix(to.String(), callbackURI+"?") || q.Get("error") != row.Code || q.Get("error_description") == "" {
+			t.Errorf("Location %q, want %s with a description", to, row.Code)
+		}
+		return
 	}
 	if row.Status < 500 {
 		if want := fmt.Sprintf("<%s/errors/%s#%s>; rel=\"describedby\"", api, row.Code, row.Case); a.header.Get("Link") != want {

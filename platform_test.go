@@ -21,6 +21,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 20 * time.Second
 
+// client shows redirects instead of following them.
+var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // world is a whole platform in the process, and what a client needs to talk to it.
 type world struct {
 	t    *testing.T
@@ -31,7 +34,7 @@ type world struct {
 // start runs a platform; settings are by configuration path.
 func start(t *testing.T, settings map[string]any) *world {
 	t.Helper()
-	flags := map[string]any{"ephemeral": true, "api.listen": "127.0.0.1:0", "admin.listen": "127.0.0.1:0", "sandbox.smsc_listen": "127.0.0.1:0"}
+	flags := map[string]any{"ephemeral": true, "api.listen": "127.0.0.1:0", "admin.listen": "127.0.0.1:0", "sandbox.smsc_listen": "127.0.0.1:0", "sandbox.browser_listen": "127.0.0.1:0"}
 	for k, v := range settings {
 		flags[k] = v
 	}
@@ -97,7 +100,7 @@ func (w *world) do(base string, r request) answer {
 	for k, v := range r.header {
 		req.Header.Set(k, v)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}

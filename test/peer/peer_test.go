@@ -49,7 +49,7 @@ func need(t *testing.T, what string, paths ...string) string {
 // start runs a whole platform in the process.
 func start(t *testing.T, settings map[string]any) longlines.Info {
 	t.Helper()
-	flags := map[string]any{"ephemeral": true, "api.listen": "127.0.0.1:0", "admin.listen": "127.0.0.1:0", "sandbox.smsc_listen": "127.0.0.1:0"}
+	flags := map[string]any{"ephemeral": true, "api.listen": "127.0.0.1:0", "admin.listen": "127.0.0.1:0", "sandbox.smsc_listen": "127.0.0.1:0", "sandbox.browser_listen": "127.0.0.1:0"}
 	for k, v := range settings {
 		flags[k] = v
 	}

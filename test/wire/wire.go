@@ -59,6 +59,12 @@ const wait = 15 * time.Second
 // own copy of vars, to which host is added.
 func Run(t *testing.T, dir, baseURL string, vars map[string]string) {
 	t.Helper()
+	RunEach(t, dir, baseURL, func(*testing.T, string) map[string]string { return vars })
+}
+
+// RunEach is Run with variables made for each file: vars gets its name without the suffix.
+func RunEach(t *testing.T, dir, baseURL string, vars func(t *testing.T, file string) map[string]string) {
+	t.Helper()
 	u, err := url.Parse(baseURL)
 	if err != nil {
 		t.Fatalf("base URL: %v", err)
@@ -68,7 +74,8 @@ func Run(t *testing.T, dir, baseURL string, vars map[string]string) {
 		t.Fatalf("no *.http files in %s (%v)", dir, err)
 	}
 	for _, f := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(f), ".http"), func(t *testing.T) {
+		name := strings.TrimSuffix(filepath.Base(f), ".http")
+		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile(f)
 			if err != nil {
 				t.Fatal(err)
@@ -77,7 +84,7 @@ func Run(t *testing.T, dir, baseURL string, vars map[string]string) {
 			if err != nil {
 				t.Fatalf("%s: %v", f, err)
 			}
-			v := maps.Clone(vars)
+			v := maps.Clone(vars(t, name))
 			if v == nil {
 				v = map[string]string{}
 			}
