@@ -713,3 +713,25 @@ func TestTheOpenAPIDocumentNamesEveryOperation(t *testing.T) {
 		t.Errorf("operations (-want +got):\n%s", diff)
 	}
 }
+
+func TestTokenRequestsCanBeLimited(t *testing.T) {
+	w := start(t, nil)
+	w.app("busy", nil)
+	var list struct {
+		Quotas []struct{ API string }
+	}
+	if w.admin(http.MethodGet, "/admin/v1/quotas?app=busy", nil, &list); len(list.Quotas) != 1 || list.Quotas[0].API != "SMS" {
+		t.Fatalf("before: %+v", list)
+	}
+	w.admin(http.MethodPut, "/admin/v1/apps/busy/quotas/OAuth", map[string]any{"per_minute": 1, "per_day": 1000}, nil)
+	if w.admin(http.MethodGet, "/admin/v1/quotas?app=busy", nil, &list); len(list.Quotas) != 2 || list.Quotas[1].API != "OAuth" {
+		t.Fatalf("after: %+v", list)
+	}
+	var a answer
+	for range 3 { // a minute may end in between
+		a = form(w, "/oauth/v4/token", "grant_type", "client_credentials", "client_id", "busy-key", "client_secret", "busy-secret", "scope", "SMS")
+	}
+	if a.status != http.StatusForbidden || a.header.Get("Retry-After") == "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+}

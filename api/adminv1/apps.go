@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/fault"
 	"longlines/number"
 	"longlines/oauth"
 	"longlines/quota"
@@ -258,7 +259,7 @@ type (
 	}
 	quotaSet struct {
 		Name string `path:"name"`
-		API  string `path:"api" enum:"SMS"`
+		API  string `path:"api" enum:"SMS,OAuth"`
 		Body struct {
 			PerMinute *int64 `json:"per_minute,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays."`
 			PerDay    *int64 `json:"per_day,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays."`
@@ -267,8 +268,9 @@ type (
 	quotaBody struct{ Body Quota }
 )
 
-// metered lists the APIs whose calls are counted.
-var metered = []string{"SMS"}
+// metered lists the APIs whose calls are counted; those of the OAuth paths only for an app that has a
+// figure of its own for them (docs/reference/oauth.md §7).
+var metered = []string{fault.APISMS, fault.APIOAuth}
 
 func (x *api) quotas(h operations) {
 	get(h, "/admin/v1/quotas", "Show what apps may call and have called", func(ctx context.Context, in *quotaQuery) (*quotaList, error) {
@@ -284,7 +286,7 @@ func (x *api) quotas(h operations) {
 		out.Body.Quotas = []Quota{}
 		for _, a := range apps {
 			for _, name := range metered {
-				if a.Deleted {
+				if _, counted := x.Apps.Quota(a, name); a.Deleted || !counted {
 					continue
 				}
 				q, err := x.quota(ctx, a, name)

@@ -150,6 +150,7 @@ func banner(w io.Writer, info longlines.Info, cfg longlines.Config, path string)
 	if len(info.Phones) > 0 {
 		line("Phones", "%s/phones    %s", info.Admin, strings.Join(info.Phones, "  "))
 	}
+	line("Consents", "%s/consents", info.API)
 	if info.SMSC != nil {
 		line("SMPP", "%s   system_id=%s password=%s", info.SMSC.Addr, info.SMSC.SystemID, info.SMSC.Password)
 	}
