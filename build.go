@@ -26,6 +26,7 @@ import (
 	"longlines/api/sandboxv1"
 	"longlines/api/smsv3"
 	"longlines/app"
+	"longlines/audit"
 	"longlines/callback"
 	"longlines/console"
 	"longlines/fault"
@@ -400,7 +401,8 @@ func (p *Platform) seedDemo(ctx context.Context) error {
 	landing := p.info.Admin + "/callback" // the console's, which says what an app does with a code
 	if a == nil {
 		var err error
-		a, _, err = p.apps.Create(ctx, app.App{Name: demoName, RedirectURI: landing, Key: demoKey, Level: app.LevelSandbox, ShortCodes: []number.ShortCode{demoCode},
+		made := audit.With(ctx, audit.Entry{Actor: "configuration", Action: "demo app made", Object: "app " + demoName})
+		a, _, err = p.apps.Create(made, app.App{Name: demoName, RedirectURI: landing, Key: demoKey, Level: app.LevelSandbox, ShortCodes: []number.ShortCode{demoCode},
 			Scopes: []app.Scope{app.ScopeSMS, app.ScopeMMS, app.ScopeIMMN, app.ScopeMIM, app.ScopeNotificationChannel, app.ScopeWebRTC,
 				app.ScopeWebRTCMobile, app.ScopeEmergencyServices}}, demoSecret)
 		if err != nil {

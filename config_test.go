@@ -80,6 +80,14 @@ func TestAWrongConfigurationNamesTheKey(t *testing.T) {
 		"a route of no number":          {"routes:\n- prefix: abc\n  link: carrier", "routes[0].prefix", "digits"},
 		"a route twice":                 {"routes:\n- prefix: +1\n  link: a\n- prefix: \"1\"\n  link: b", "routes[1].prefix", "twice"},
 		"a route that falls on itself":  {"routes:\n- prefix: +1\n  link: a\n  fallback: a", "routes[0].fallback", "itself"},
+		"a code that lives too long":    {"oauth:\n  code_life: 11m", "oauth.code_life", "10m0s"},
+		"a sender that is no code":      {"oauth:\n  sign_in:\n    sender: \"12\"", "oauth.sign_in.sender", "3 to 8 digits"},
+		"a home that is no prefix":      {"oauth:\n  sign_in:\n    home: [US]", "oauth.sign_in.home[0]", "such as +1"},
+		"a color that is none":          {"oauth:\n  brand:\n    color: teal", "oauth.brand", "color"},
+		"a logo that is not there":      {"oauth:\n  brand:\n    logo: /nowhere/logo.svg", "oauth.brand.logo", "no such file"},
+		"on_network without the rest":   {"oauth:\n  on_network:\n    listen: 127.0.0.1:0", "oauth.on_network.tls_cert", "is missing"},
+		"phones browse on loopback":     {"sandbox:\n  browser_listen: 0.0.0.0:8102", "sandbox.browser_listen", "loopback only"},
+		"details kept for no time":      {"requests:\n  detail: 1s", "requests.detail", "not from"},
 		"a level of log that is none":   {"log:\n  level: loud", "log.level", "debug, info"},
 		"a format of log that is none":  {"log:\n  format: xml", "log.format", "text or json"},
 		"a ready file in no directory":  {"ready_file: /nowhere/at/all.json", "ready_file", "no directory"},
@@ -274,4 +282,19 @@ func TestWhatNewFindsWrongNamesTheKeyToo(t *testing.T) {
 		_, err = longlines.New(t.Context(), c, quiet)
 		wantKey(t, err, "api.listen", "the demo app of an earlier start")
 	})
+}
+
+func TestTheSenderOfPINsIsNoAppsCode(t *testing.T) {
+	data := t.TempDir()
+	w := start(t, map[string]any{"data": data, "oauth.sign_in.sender": "48501"})
+	w.app("early", map[string]any{"short_codes": []string{"48500"}})
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := longlines.LoadConfig("", nil, map[string]any{"data": data, "api.listen": "127.0.0.1:0", "admin.listen": "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = longlines.New(context.Background(), cfg, slog.New(slog.DiscardHandler))
+	wantKey(t, err, "oauth.sign_in.sender", `the app "early"`)
 }

@@ -145,7 +145,7 @@ func TestASubscriberConsentsByPINSeesItAndTakesItBack(t *testing.T) {
 	for _, e := range audit.Entries {
 		seen[e.Action] = true
 	}
-	if !seen["consent given"] || !seen["consent withdrawn"] {
+	if !seen["demo app made"] || !seen["consent given"] || !seen["consent withdrawn"] {
 		t.Errorf("the audit trail has %v", seen)
 	}
 }

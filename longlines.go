@@ -173,6 +173,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (p *Platform, err er
 	if err != nil {
 		return nil, err
 	}
+	if a := p.apps.ByShortCode(number.ShortCode(cfg.OAuth.SignIn.Sender)); a != nil {
+		return nil, badKey("oauth.sign_in.sender", "%s is the short code of the app %q; PINs need one that no app has", cfg.OAuth.SignIn.Sender, a.Name)
+	}
 	own, err := hkdf.Key(sha256.New, sealKey, nil, "longlines oauth", 32)
 	if err != nil {
 		return nil, err

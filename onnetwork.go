@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -51,7 +52,15 @@ func (p *Platform) openOnNetwork(pages http.Handler) error {
 		if err != nil {
 			return listenError("oauth.on_network.listen", n.Listen, err)
 		}
-		p.addOnNetwork(l, config, e, pages)
+		api, err := url.Parse(p.info.API)
+		if err != nil {
+			return err
+		}
+		host := api.Host // as browsers send it: without the port that is the scheme's own
+		if port := api.Port(); api.Scheme == "https" && port == "443" || api.Scheme == "http" && port == "80" {
+			host = strings.TrimSuffix(host, ":"+port)
+		}
+		p.addOnNetwork(l, config, oauthv4.OnNetworkConfig{Enrichment: e, Host: host}, pages)
 	}
 	if p.virtual == nil {
 		return nil
@@ -67,7 +76,7 @@ func (p *Platform) openOnNetwork(pages http.Handler) error {
 		return err
 	}
 	e := oauth.Enrichment{Issuer: "virtual", Key: key, Level: app.LevelSandbox}
-	p.addOnNetwork(l, server, e, pages)
+	p.addOnNetwork(l, server, oauthv4.OnNetworkConfig{Enrichment: e}, pages) // each phone has a name of its own
 	candidates := phoneDefaults
 	if p.cfg.Sandbox.BrowserListen != "" {
 		candidates = []string{p.cfg.Sandbox.BrowserListen}
@@ -82,9 +91,10 @@ func (p *Platform) openOnNetwork(pages http.Handler) error {
 	return listenError("sandbox.browser_listen", candidates[0], err)
 }
 
-func (p *Platform) addOnNetwork(l net.Listener, config *tls.Config, e oauth.Enrichment, pages http.Handler) {
+func (p *Platform) addOnNetwork(l net.Listener, config *tls.Config, c oauthv4.OnNetworkConfig, pages http.Handler) {
+	c.Service, c.Log = p.tokens, p.log
 	p.onNetwork = append(p.onNetwork, onNetworkListener{l, &http.Server{
-		Handler:           oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Service: p.tokens, Enrichment: e, Log: p.log}, pages),
+		Handler:           oauthv4.OnNetwork(c, pages),
 		TLSConfig:         config,
 		ReadHeaderTimeout: onNetworkHead, ReadTimeout: onNetworkBody, WriteTimeout: onNetworkBody, IdleTimeout: onNetworkIdle,
 		MaxHeaderBytes: 16 << 10,

@@ -9,7 +9,8 @@ import (
 	"longlines/number"
 )
 
-// ID is an app's row number: the tenant in every store call.
+// ID is an app's row number, as rows and requests spell it. It opens nothing: a store call in a request
+// takes a [Tenant].
 type ID int64
 
 // Level is an app's service level: it sets its quotas, and which network its messages reach.
@@ -37,7 +38,7 @@ type App struct {
 	RedirectURI     string             // registered base for authorize; of a public app the whole URI
 	OnNetwork       bool               // subscribers may consent only from a device on the network (errors.md §5 uriredirectaccessdenied)
 	DPoP            bool               // its tokens are always bound to a key (RFC 9449 §5.2 dpop_bound_access_tokens)
-	Introspect      bool               // may ask about every token: a service of the operator (RFC 7662)
+	Introspect      bool               // may ask about every token of its level: a service of the operator (RFC 7662)
 	MessageListener string             // Receive SMS is posted there; "": messages wait for the poll
 	StatusListener  string             // Receive SMS Delivery Status is posted there
 	NotificationURL string             // Webhooks channel destination
@@ -46,6 +47,8 @@ type App struct {
 	Created         time.Time
 	Promoted        ID   // the sandbox app that this one was promoted from; 0: none
 	Deleted         bool // the key stays known so that its use is answered (errors.md §5 bodyclient a)
+
+	tenant Tenant // set by the Directory alone
 }
 
 // ClientAuth is how an app proves at the token endpoint that it is itself.

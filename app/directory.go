@@ -57,7 +57,8 @@ func NewDirectory(ctx context.Context, s Store, c Config) (*Directory, error) {
 	d := &Directory{store: s, now: c.Now, levels: c.Levels.filled(), verify: newVerifier(c.Now)}
 	if c.Operator != "" {
 		for i, l := range []Level{LevelProduction, LevelSandbox} {
-			d.own[i] = &App{ID: ID(-1 - i), Name: "operator", Level: l, ShortCodes: []number.ShortCode{c.Operator}}
+			n := ID(-1 - i)
+			d.own[i] = &App{ID: n, tenant: Tenant{n}, Name: "operator", Level: l, ShortCodes: []number.ShortCode{c.Operator}}
 		}
 	}
 	if err := d.Reload(ctx); err != nil {
@@ -83,6 +84,7 @@ func (d *Directory) Reload(ctx context.Context) error {
 	}
 	for i := range apps {
 		a := &apps[i]
+		a.tenant = Tenant{a.ID}
 		s.all = append(s.all, a)
 		s.byID[a.ID] = a
 		s.byKey[a.Key] = a
@@ -115,7 +117,7 @@ func (d *Directory) ByKey(key string) *App { return d.snap.Load().byKey[key] }
 
 // ByID finds an app by its row, a deleted one too, or the operator; nil if there is none.
 func (d *Directory) ByID(id ID) *App {
-	if id < 0 && int(-id) <= len(d.own) {
+	if id < 0 && id >= -ID(len(d.own)) {
 		return d.own[-1-id]
 	}
 	return d.snap.Load().byID[id]
@@ -214,6 +216,9 @@ func (d *Directory) Promote(ctx context.Context, id ID, p Promotion) (*App, stri
 	}
 	a := *from
 	a.Key, a.Secret, a.Level, a.Promoted, a.Introspect = "", "", LevelProduction, from.ID, false
+	if p.Keys != "" && p.Keys == a.Keys {
+		return nil, "", invalid("keys", "are those of the sandbox app; a promotion needs others")
+	}
 	a.Name, a.ShortCodes, a.Keys, a.Quotas = p.Name, p.ShortCodes, p.Keys, nil
 	return d.Create(ctx, a, "")
 }

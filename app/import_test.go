@@ -43,7 +43,7 @@ func TestReadCSV(t *testing.T) {
 			if len(wrong) > 0 || len(list) != 1 {
 				t.Fatalf("%d apps, wrong: %v", len(list), wrong)
 			}
-			if diff := cmp.Diff(c.want, list[0].App); diff != "" || list[0].Secret != oldSecret {
+			if diff := cmp.Diff(c.want, list[0].App, exported); diff != "" || list[0].Secret != oldSecret {
 				t.Fatal(diff, list[0].Secret)
 			}
 		})
@@ -139,7 +139,7 @@ func TestReadJSON(t *testing.T) {
 			if len(wrong) > 0 || len(list) != 1 || list[0].Secret != oldSecret {
 				t.Fatalf("%d apps, wrong: %v", len(list), wrong)
 			}
-			if diff := cmp.Diff(want, list[0].App); diff != "" {
+			if diff := cmp.Diff(want, list[0].App, exported); diff != "" {
 				t.Fatal(diff)
 			}
 		})

@@ -90,6 +90,14 @@ func tidy(a *App) (wrong []error) {
 		*u.value, err = cleanURL(u.field, *u.value)
 		note(err)
 	}
+	if u, err := url.Parse(a.RedirectURI); err == nil {
+		// Two of a name are read as the first by some and as the last by others.
+		for _, name := range []string{"code", "error", "error_description", "iss"} {
+			if u.Query().Has(name) {
+				note(invalid("redirect_uri", "must not hold %s, which the answer adds", name))
+			}
+		}
+	}
 	note(cleanAuth(a))
 	if a.WaitForVerdict < 0 || a.WaitForVerdict > maxWait {
 		note(invalid("wait_for_verdict", "must be from 0 to %s", maxWait))

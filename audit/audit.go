@@ -55,8 +55,18 @@ type pending struct {
 	done  bool
 }
 
+type requestKey struct{}
+
+// During is a context whose entries name the request that they come from, if they name none themselves.
+func During(ctx context.Context, request string) context.Context {
+	return context.WithValue(ctx, requestKey{}, request)
+}
+
 // With is a context whose next change that commits carries the entry.
 func With(ctx context.Context, e Entry) context.Context {
+	if e.Request == "" {
+		e.Request, _ = ctx.Value(requestKey{}).(string)
+	}
 	return context.WithValue(ctx, key{}, &pending{entry: e})
 }
 

@@ -127,13 +127,13 @@ func TestARefusalIsAPageForWhoPrefersOne(t *testing.T) {
 
 func TestTheRecordOfASandboxCallShowsWhatWasSent(t *testing.T) {
 	s := open(t, func(cfg *gateway.Config) { cfg.Details = true })
-	rec := s.recorded(t, s.do("POST", "/test/v1/things?secret=in-the-query", goodThing))
+	rec := s.recorded(t, s.do("POST", "/test/v1/things?secret=in-the-query", goodThing, "Referer", "https://pizza.example/cb?code=in-the-referrer"))
 	for _, want := range []string{"POST /test/v1/things?[not shown] HTTP/1.1", goodThing, "Authorization: Bearer [not shown]", "HTTP/1.1 201 Created", `"Name":"cheese"`} {
 		if !strings.Contains(rec.Detail, want) {
 			t.Errorf("no %q in\n%s", want, rec.Detail)
 		}
 	}
-	for _, bad := range []string{s.token, "in-the-query"} {
+	for _, bad := range []string{s.token, "in-the-query", "in-the-referrer"} {
 		if strings.Contains(rec.Detail, bad) {
 			t.Errorf("%q is kept", bad)
 		}
@@ -155,7 +155,7 @@ func (s *site) recorded(t *testing.T, r reply) gateway.Record {
 		t.Fatal(err)
 	}
 	// A write of the store takes the records that wait along.
-	if err := s.store.SaveAnswer(context.Background(), s.app.ID, "flush", r.Header.Get("X-Request-Id"), gateway.Saved{Status: 200}); err != nil {
+	if err := s.store.SaveAnswer(context.Background(), s.app.Tenant(), "flush", r.Header.Get("X-Request-Id"), gateway.Saved{Status: 200}); err != nil {
 		t.Fatal(err)
 	}
 	for range 500 {
@@ -166,7 +166,7 @@ func (s *site) recorded(t *testing.T, r reply) gateway.Record {
 		if ok {
 			return rec
 		}
-		s.store.SaveAnswer(context.Background(), s.app.ID, "flush", r.Header.Get("X-Request-Id"), gateway.Saved{Status: 200})
+		s.store.SaveAnswer(context.Background(), s.app.Tenant(), "flush", r.Header.Get("X-Request-Id"), gateway.Saved{Status: 200})
 	}
 	t.Fatal("no record")
 	return gateway.Record{}

@@ -38,6 +38,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/fault"
 	"longlines/id"
 	"longlines/oauth"
@@ -259,6 +260,9 @@ func (x *exchange) serve(rt *route, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), x.g.limits.Handler)
 	defer cancel()
+	if rt.API == fault.APIOAuth { // what is changed there stands in the audit log
+		ctx = audit.During(ctx, x.name)
+	}
 	x.call.ctx, x.call.x, x.call.Format = ctx, x, x.format
 	reply, done, err := x.run(rt, r)
 	switch {
@@ -575,16 +579,17 @@ func (x *exchange) toFault(err error) *fault.Fault {
 	return fault.From(err)
 }
 
-// challenge is the header a 401 must have (RFC 9110 §11.6.1): of HTTP Basic only to a client that
-// tried it (docs/reference/errors.md §5 note 1).
+// challenge is the header a 401 must have (RFC 9110 §11.6.1): for a proof to a client that tried one
+// (RFC 9449 §7.1), of HTTP Basic only to a client that tried it (docs/reference/errors.md §5 note 1).
 func (x *exchange) challenge() {
+	scheme, _, _ := strings.Cut(x.r.Header.Get("Authorization"), " ")
 	switch {
+	case x.dialect != wire.DialectOAuth && strings.EqualFold(scheme, "DPoP"):
+		x.Header()["Www-Authenticate"] = []string{`DPoP realm="longlines", error="invalid_token", algs="` + strings.Join(oauth.Algorithms(), " ") + `"`}
 	case x.dialect != wire.DialectOAuth:
 		x.Header()["Www-Authenticate"] = []string{`Bearer realm="longlines", error="invalid_token"`}
-	default:
-		if scheme, _, _ := strings.Cut(x.r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
-			x.Header()["Www-Authenticate"] = []string{`Basic realm="longlines"`}
-		}
+	case strings.EqualFold(scheme, "Basic"):
+		x.Header()["Www-Authenticate"] = []string{`Basic realm="longlines"`}
 	}
 }
 
@@ -653,7 +658,7 @@ func (x *exchange) release() {
 	}
 	if x.running {
 		k := x.call.Key
-		x.g.running.end(runningKey{k.App, k.Scope, k.Key})
+		x.g.running.end(runningKey{k.Tenant, k.Scope, k.Key})
 	}
 	if x.charged && (!x.wrote || x.out.status >= 500) {
 		x.giveBack()

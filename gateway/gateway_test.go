@@ -810,7 +810,7 @@ func TestIdempotency(t *testing.T) {
 	if first.StatusCode != 201 || first.Header.Get("Idempotent-Replayed") != "" {
 		t.Fatalf("%d %v", first.StatusCode, first.Header)
 	}
-	if k := s.lastKey.Load(); k == nil || k.Key != "one" || k.App != s.app.ID || k.Scope != "POST "+path || k.Fingerprint == [32]byte{} {
+	if k := s.lastKey.Load(); k == nil || k.Key != "one" || k.Tenant != s.app.Tenant() || k.Scope != "POST "+path || k.Fingerprint == [32]byte{} {
 		t.Fatalf("the handler was given %+v", k)
 	}
 	for _, c := range []struct {
@@ -891,7 +891,7 @@ func TestIdempotency(t *testing.T) {
 	t.Run("what became durable before a crash runs again, under its key", func(t *testing.T) {
 		s.do("POST", path, `{"Name":"crash"}`, "Idempotency-Key", "shape") // to learn the fingerprint
 		k := *s.lastKey.Load()
-		if err := s.store.SaveAnswer(context.Background(), k.App, k.Scope, "crashed", gateway.Saved{Fingerprint: k.Fingerprint, Ref: 77}); err != nil {
+		if err := s.store.SaveAnswer(context.Background(), k.Tenant, k.Scope, "crashed", gateway.Saved{Fingerprint: k.Fingerprint, Ref: 77}); err != nil {
 			t.Fatal(err)
 		}
 		before := s.made.Load()

@@ -40,7 +40,7 @@ type running struct {
 }
 
 type runningKey struct {
-	app        app.ID
+	of         app.Tenant
 	scope, key string
 }
 
@@ -140,17 +140,17 @@ func (x *exchange) once(r *http.Request) (done bool, err error) {
 		return false, err
 	}
 	k := &app.Idempotency{
-		App:         x.call.Grant.App.ID,
+		Tenant:      x.call.Grant.Tenant(),
 		Scope:       r.Method + " " + r.URL.Path,
 		Key:         key,
 		Fingerprint: fingerprint(r.Method, r.URL.Path, x.call.Body),
 	}
-	if !x.g.running.begin(runningKey{k.App, k.Scope, k.Key}) {
+	if !x.g.running.begin(runningKey{k.Tenant, k.Scope, k.Key}) {
 		return false, fault.IdempotencyInFlight.After(time.Second)
 	}
 	x.running = true
 	x.call.Key = k
-	saved, ok, err := x.g.store.SavedAnswer(x.call.ctx, k.App, k.Scope, k.Key)
+	saved, ok, err := x.g.store.SavedAnswer(x.call.ctx, k.Tenant, k.Scope, k.Key)
 	switch {
 	case err != nil:
 		return false, err
@@ -209,7 +209,7 @@ func (x *exchange) keep() {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.call.ctx), 10*time.Second)
 	defer cancel()
-	if err := x.g.store.SaveAnswer(ctx, k.App, k.Scope, k.Key, s); err != nil {
+	if err := x.g.store.SaveAnswer(ctx, k.Tenant, k.Scope, k.Key, s); err != nil {
 		x.g.log.LogAttrs(ctx, slog.LevelWarn, "answer not kept for its Idempotency-Key",
 			slog.String("request_id", x.name), slog.Any("error", err))
 	}

@@ -190,7 +190,8 @@ func headers(b *strings.Builder, h http.Header) {
 	slices.Sort(names)
 	for _, n := range names {
 		for _, v := range h[n] {
-			if secretHeader(n) || n == "Location" && strings.Contains(v, "?") { // a code may stand in it
+			// A code may stand in an address: where we send a browser, and where an old one says that it comes from.
+			if secretHeader(n) || (n == "Location" || n == "Referer") && strings.Contains(v, "?") {
 				scheme, _, found := strings.Cut(v, " ")
 				if v = "[not shown]"; found && n == "Authorization" {
 					v = scheme + " [not shown]"

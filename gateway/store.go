@@ -26,7 +26,7 @@ type Record struct {
 	Detail    string // request and answer as they were on the wire, redacted; empty: not kept
 }
 
-// RequestFilter selects records; its zero value selects all.
+// RequestFilter selects records for the operator; its zero value selects all.
 type RequestFilter struct {
 	App                  app.ID    // 0: of every caller
 	Code                 string    // catalogue code; "": any
@@ -45,22 +45,16 @@ type Saved struct {
 	Created     time.Time
 }
 
-// Store keeps what the gateway needs.
+// Store keeps what the gateway needs. No request reads what was recorded of others: that is the operator's.
 type Store interface {
 	// NextRequest draws a request's number.
 	NextRequest() id.Number
 	// Record keeps a call's record some time soon: it rides in the next commit and is dropped, and
 	// counted, when too many wait. It never blocks.
 	Record(r Record)
-	// Request reads a record with its detail; ok is false if there is none.
-	Request(ctx context.Context, n id.Number) (r Record, ok bool, err error)
-	// Requests reads the newest n records that fit before a number (0: the newest), newest first, without
-	// their details. It looks at no more than the 100,000 newest before the number in the filter's time:
-	// who wants to see further back sets Until.
-	Requests(ctx context.Context, f RequestFilter, before id.Number, n int) ([]Record, error)
-	// SavedAnswer reads the answer for an app's key in a scope (method and path), if it is not older
+	// SavedAnswer reads the answer for the tenant's key in a scope (method and path), if it is not older
 	// than 24 h.
-	SavedAnswer(ctx context.Context, a app.ID, scope, key string) (s Saved, ok bool, err error)
+	SavedAnswer(ctx context.Context, of app.Tenant, scope, key string) (s Saved, ok bool, err error)
 	// SaveAnswer stores the answer; the row may exist already without one. Durable on return.
-	SaveAnswer(ctx context.Context, a app.ID, scope, key string, s Saved) error
+	SaveAnswer(ctx context.Context, of app.Tenant, scope, key string, s Saved) error
 }

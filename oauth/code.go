@@ -68,7 +68,7 @@ func (s *Service) AuthorizationCode(ctx context.Context, a *app.App, text, verif
 	if !s.now().Before(c.Expires) {
 		return Issued{}, fault.InvalidGrant
 	}
-	consent, ok, err := s.store.Consent(ctx, c.App, c.Subscriber)
+	consent, ok, err := s.store.Consent(ctx, a.Tenant(), c.Subscriber)
 	if err != nil {
 		return Issued{}, fmt.Errorf("read a consent: %w", err)
 	}
@@ -80,7 +80,7 @@ func (s *Service) AuthorizationCode(ctx context.Context, a *app.App, text, verif
 	if x.Sealed, err = sealReply(text, c.ID, key, out); err != nil {
 		return Issued{}, err
 	}
-	switch err := s.store.Redeem(ctx, x); {
+	switch err := s.store.Redeem(ctx, a.Tenant(), x); {
 	case errors.Is(err, ErrUsed): // by another request, this moment
 		return Issued{}, fault.InvalidGrant
 	case err != nil:

@@ -602,6 +602,19 @@ func TestPublicAppsGetNothingWithoutAPerson(t *testing.T) {
 	}
 }
 
+func TestAnAppThatBecomesPublicGetsNothingForItselfAnyMore(t *testing.T) {
+	ctx := context.Background()
+	w := open(t, 0)
+	out := w.issue(t)
+	native, err := w.apps.Update(ctx, w.pizza.ID, func(a *app.App) error { a.Auth = app.AuthNone; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.Refresh(ctx, native, out.Refresh, "", bearer); !errors.Is(err, fault.InvalidGrant) {
+		t.Fatalf("%+v %v", got, err)
+	}
+}
+
 func TestBoundTokens(t *testing.T) {
 	ctx := context.Background()
 	w := open(t, 0)

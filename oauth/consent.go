@@ -20,9 +20,10 @@ const maxConsents = 1000
 // exist, in force only. At most 1,000 rows are looked at.
 func (s *Service) Consents(ctx context.Context, who Person) ([]Consent, error) {
 	var out []Consent
-	f := ConsentFilter{Subscriber: who.Subscriber, InForce: true, Limit: 100}
+	const page = 100
+	var before id.Number
 	for read := 0; read < maxConsents; {
-		rows, err := s.store.Consents(ctx, f)
+		rows, err := s.store.ConsentsOf(ctx, who.Level, who.Subscriber, before, page)
 		if err != nil {
 			return nil, fmt.Errorf("read consents: %w", err)
 		}
@@ -32,11 +33,11 @@ func (s *Service) Consents(ctx context.Context, who Person) ([]Consent, error) {
 				out = append(out, c)
 			}
 		}
-		if len(rows) < f.Limit {
+		if len(rows) < page {
 			break
 		}
 		read += len(rows)
-		f.Before = rows[len(rows)-1].ID
+		before = rows[len(rows)-1].ID
 	}
 	return out, nil
 }
@@ -46,8 +47,9 @@ func (s *Service) Consents(ctx context.Context, who Person) ([]Consent, error) {
 // entry that ctx carries is kept, else the change makes its own. ok is false if the subscriber has no
 // such consent in force.
 func (s *Service) Withdraw(ctx context.Context, c Consent, scopes []app.Scope, by string) (ok bool, err error) {
+	of := s.apps.ByID(c.App).Tenant()
 	if _, given := audit.From(ctx); !given {
-		now, ok, err := s.store.Consent(ctx, c.App, c.Subscriber)
+		now, ok, err := s.store.Consent(ctx, of, c.Subscriber)
 		if err != nil {
 			return false, fmt.Errorf("read a consent: %w", err)
 		}
@@ -56,7 +58,7 @@ func (s *Service) Withdraw(ctx context.Context, c Consent, scopes []app.Scope, b
 		}
 		ctx = audit.With(ctx, s.withdrawal(now, scopes, by))
 	}
-	_, ok, err = s.store.Withdraw(ctx, c.Subscriber, c.ID, scopes, by)
+	_, ok, err = s.store.Withdraw(ctx, of, c.Subscriber, c.ID, scopes, by)
 	if err != nil {
 		return false, fmt.Errorf("withdraw a consent: %w", err)
 	}

@@ -31,7 +31,7 @@ func raw(t testing.TB, text string) []byte {
 // consent is the one of a subscriber to pizza; there must be one.
 func (w *world) consent(t testing.TB, m number.MSISDN) oauth.Consent {
 	t.Helper()
-	c, ok, err := w.store.Consent(context.Background(), w.pizza.ID, m)
+	c, ok, err := w.store.Consent(context.Background(), w.pizza.Tenant(), m)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -310,7 +310,7 @@ func TestManyChangesOfConsents(t *testing.T) {
 	for n := range id.Number(70_000) { // more than are remembered
 		w.Changed(n + 1)
 		if n == 100 {
-			if _, ok, err := w.store.Withdraw(ctx, alice, c.ID, nil, oauth.BySubscriber); !ok || err != nil {
+			if _, ok, err := w.store.Withdraw(ctx, w.pizza.Tenant(), alice, c.ID, nil, oauth.BySubscriber); !ok || err != nil {
 				t.Fatal(err)
 			}
 		}

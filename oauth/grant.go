@@ -36,6 +36,10 @@ type Grant struct {
 	Covered []app.Scope
 }
 
+// Tenant is whose rows the call may reach: those of the app that asks. Without an app, as on the paths
+// that take no token, nobody's.
+func (g Grant) Tenant() app.Tenant { return g.App.Tenant() }
+
 // Allows reports whether the token was issued for the scope.
 func (g Grant) Allows(s app.Scope) bool { return slices.Contains(g.Scopes, s) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 
 	"longlines/app"
 	"longlines/fault"
@@ -14,11 +15,12 @@ type Introspection struct {
 	Active  bool
 	Kind    TokenKind
 	Token   Token
-	Client  string // App Key
-	Covered []app.Scope
+	Client  string      // App Key
+	Covered []app.Scope // of those it was issued for, what the app's account and the consent cover now
 }
 
-// Introspect looks at a token for an app: its own tokens, or every app's if the account says Introspect.
+// Introspect looks at a token for an app: its own tokens, or those of every app of its level if the account
+// says Introspect: a sandbox key is held more loosely, and must not open what live subscribers have given.
 // A token it may not see is not active. Its errors are fault.ClientUnauthorized for a public app, because
 // who asks must have proved itself (RFC 7662 §2.1), or the store's.
 //
@@ -40,8 +42,14 @@ func (s *Service) Introspect(ctx context.Context, by *app.App, token string) (In
 		return Introspection{}, nil
 	}
 	a := s.apps.ByID(t.App)
-	if a == nil || a.Deleted || t.Revoked || !t.Rotated.IsZero() || !s.now().Before(t.Expires) {
+	if a == nil || a.Level != by.Level || a.Deleted || t.Revoked || !t.Rotated.IsZero() || !s.now().Before(t.Expires) {
 		return Introspection{}, nil
 	}
-	return Introspection{Active: true, Kind: t.Kind, Token: t, Client: a.Key, Covered: app.ParseScopes(t.Covered)}, nil
+	// As the gateway decides: a consent may cover more than this token was issued for, and an account less.
+	consented := app.ParseScopes(t.Covered)
+	covered := slices.DeleteFunc(app.ParseScopes(t.Scopes), func(sc app.Scope) bool { return !slices.Contains(consented, sc) || !a.Holds(sc) })
+	if len(covered) == 0 { // a service might look no further than at active
+		return Introspection{}, nil
+	}
+	return Introspection{Active: true, Kind: t.Kind, Token: t, Client: a.Key, Covered: covered}, nil
 }

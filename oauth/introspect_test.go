@@ -71,6 +71,52 @@ func TestIntrospect(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 	})
+	t.Run("a service of the operator sees those of its own level only", func(t *testing.T) {
+		live, _, err := w.apps.Create(ctx, app.App{Name: "live", Key: "live", Level: app.LevelProduction, Scopes: []app.Scope{"SMS"}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		watch, _, err := w.apps.Create(ctx, app.App{Name: "watch", Key: "watch", Level: app.LevelProduction, Introspect: true}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.ClientCredentials(ctx, live, "SMS", [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if see(t, guard, out.Access).Active || see(t, guard, out.Refresh).Active || see(t, watch, own.Access).Active {
+			t.Fatal("it sees those of the other")
+		}
+		if !see(t, watch, out.Access).Active || !see(t, live, out.Access).Active {
+			t.Fatal("it does not see those of its own")
+		}
+	})
+	t.Run("a token opens what it was issued for, though the consent covers more", func(t *testing.T) {
+		out, err := s.Refresh(ctx, shop, issue(t).Refresh, "IMMN", [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := see(t, guard, out.Access); !got.Active || app.JoinScopes(got.Covered) != "IMMN" {
+			t.Fatalf("%+v", got)
+		}
+	})
+	t.Run("a scope that was taken off the account opens nothing", func(t *testing.T) {
+		scopes := func(list ...app.Scope) {
+			t.Helper()
+			if _, err := w.apps.Update(ctx, shop.ID, func(a *app.App) error { a.Scopes = list; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out := issue(t)
+		scopes("IMMN")
+		defer scopes("IMMN", "SMS")
+		if got := see(t, guard, out.Access); !got.Active || app.JoinScopes(got.Covered) != "IMMN" {
+			t.Fatalf("%+v", got)
+		}
+		if scopes("MMS"); see(t, guard, out.Access).Active || see(t, shop, out.Refresh).Active {
+			t.Fatal("a token that opens nothing is active")
+		}
+	})
 	t.Run("another app sees none", func(t *testing.T) {
 		if see(t, w.pizza, own.Access).Active || see(t, w.pizza, own.Refresh).Active {
 			t.Fatal("it does")
@@ -94,13 +140,13 @@ func TestIntrospect(t *testing.T) {
 		if err != nil || len(list) != 1 {
 			t.Fatal(list, err)
 		}
-		if _, _, err := w.store.Withdraw(ctx, number, list[0].ID, []app.Scope{"SMS"}, oauth.BySubscriber); err != nil {
+		if _, _, err := w.store.Withdraw(ctx, shop.Tenant(), number, list[0].ID, []app.Scope{"SMS"}, oauth.BySubscriber); err != nil {
 			t.Fatal(err)
 		}
 		if got := see(t, guard, out.Access); !got.Active || app.JoinScopes(got.Covered) != "IMMN" {
 			t.Fatalf("%+v", got)
 		}
-		if _, _, err := w.store.Withdraw(ctx, number, list[0].ID, nil, oauth.BySubscriber); err != nil {
+		if _, _, err := w.store.Withdraw(ctx, shop.Tenant(), number, list[0].ID, nil, oauth.BySubscriber); err != nil {
 			t.Fatal(err)
 		}
 		if see(t, guard, out.Access).Active || see(t, guard, out.Refresh).Active {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"longlines/app"
@@ -21,20 +22,14 @@ const PushedLife = 90 * time.Second
 const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
 
 // Push checks an authorization request and keeps it; the uri stands for it at authorize (RFC 9126).
-// Refusals that authorize would put into the redirect come back as faults with status 400.
+// Refusals that authorize would put into the redirect come back as faults with status 400; an app with
+// too many that are open gets fault.Unavailable.
 func (s *Service) Push(ctx context.Context, a *app.App, q url.Values) (uri string, err error) {
-	kept := url.Values{"client_id": {a.Key}}
-	for name, values := range q {
-		switch name {
-		case "client_id", "client_secret", "client_assertion", "client_assertion_type":
-			// Who pushes is known, and how it was proved is nobody else's business.
-		case "request_uri":
-			return "", fault.OAuthRequest.Describe("request_uri cannot be pushed") // RFC 9126 §2.1
-		default:
-			kept[name] = values
-		}
+	if q.Has("request_uri") {
+		return "", fault.OAuthRequest.Describe("request_uri cannot be pushed") // RFC 9126 §2.1
 	}
-	if _, err := s.Authorize(ctx, kept); err != nil {
+	r, err := s.asked(a, q)
+	if err != nil {
 		var r *Redirected
 		if !errors.As(err, &r) {
 			return "", err
@@ -43,13 +38,54 @@ func (s *Service) Push(ctx context.Context, a *app.App, q url.Values) (uri strin
 		f.Status = http.StatusBadRequest
 		return "", &f
 	}
-	p := Pushed{ID: s.store.NextToken(1), App: a.ID, Params: kept.Encode(), Expires: s.now().UTC().Add(PushedLife)}
+	if !s.pushes.take(a.ID, s.now()) {
+		return "", fault.Unavailable.After(PushedLife).Because(errPushes)
+	}
+	// What is kept is what was understood: not how the client has proved itself, in whatever letters it has
+	// written that, nor anything else that is not ours to keep.
+	p := Pushed{ID: s.store.NextToken(1), App: a.ID, Params: r.Query().Encode(), Expires: s.now().UTC().Add(PushedLife)}
 	var text string
 	text, p.Hash = mint(s.sealer, p.ID)
 	if err := s.store.Push(ctx, p); err != nil {
 		return "", fmt.Errorf("keep a pushed request: %w", err)
 	}
 	return pushedPrefix + text, nil
+}
+
+// maxPushed bounds what one app has pushed within [PushedLife], on one node: everybody has the key of a
+// public app (docs/reference/reliability.md §2.4).
+const maxPushed = 10_000
+
+var errPushes = errors.New("the app has pushed too many requests")
+
+// pushes counts by app. The zero value is ready to use; apps are few.
+type pushes struct {
+	mu sync.Mutex
+	of map[app.ID]*pushWindow
+}
+
+type pushWindow struct {
+	from time.Time
+	n    int
+}
+
+// take counts a push; false if it is one too many.
+func (p *pushes) take(a app.ID, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.of[a]
+	if w == nil {
+		if p.of == nil {
+			p.of = map[app.ID]*pushWindow{}
+		}
+		w = &pushWindow{from: now}
+		p.of[a] = w
+	}
+	if now.Sub(w.from) >= PushedLife {
+		w.from, w.n = now, 0
+	}
+	w.n++
+	return w.n <= maxPushed
 }
 
 // pushed is the request that a uri stands for. It may be read as often as its life lasts, because people

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/url"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"longlines/app"
 	"longlines/fault"
+	"longlines/id"
 	"longlines/oauth"
 )
 
@@ -126,6 +128,23 @@ func TestPushedRequests(t *testing.T) {
 	t.Run("no value of the table has changed", func(t *testing.T) {
 		if fault.RedirectRequest.Status != 302 || fault.RedirectScopeInvalid.Status != 302 {
 			t.Fatal("it has")
+		}
+	})
+	t.Run("nothing is kept but the request, in whatever letters the client wrote the rest", func(t *testing.T) {
+		uri, err := s.Push(ctx, shop, url.Values{"scope": {"IMMN"}, "Client_Secret": {"shop-secret"}, "CLIENT_ASSERTION": {"a.b.c"}, "x": {"y"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(uri[34:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := w.store.Sealer().Open(id.Public(raw[:16]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, ok, err := w.store.Pushed(ctx, n); !ok || err != nil || p.Params != "client_id=shop&scope=IMMN" {
+			t.Fatalf("%q %v %v", p.Params, ok, err)
 		}
 	})
 	t.Run("a client_id in the body is that of who pushes", func(t *testing.T) {

@@ -54,12 +54,14 @@ func underBase(base, given string) bool {
 
 // answers reports whether a query holds a parameter of the answer. One in front of ours would be taken
 // for ours by an app that reads the first of a name, so that a link could give it a code of somebody
-// else's (RFC 9700 §4.5). Frameworks differ in whether a semicolon separates and whether case counts.
+// else's (RFC 9700 §4.5). Frameworks differ in whether a semicolon separates and whether case counts, and
+// some take code[], or code behind a blank, for code.
 // state is not among them: apps that keep theirs in the URI send none.
 func answers(query string) bool {
 	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(pair, "=")
-		switch strings.ToLower(unescape(name)) {
+		name, _, _ = strings.Cut(strings.ReplaceAll(unescape(name), "+", " "), "[")
+		switch strings.ToLower(strings.TrimSpace(name)) {
 		case "code", "error", "error_description", "iss":
 			return true
 		}

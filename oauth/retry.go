@@ -113,7 +113,7 @@ func (s *Service) replay(text string, n id.Number, key [32]byte, sealed []byte, 
 // RFC 9700 §4.14.2), and says so in the audit (docs/reference/reliability.md T3). Its error is
 // fault.InvalidGrant, or the store's.
 func (s *Service) reused(ctx context.Context, a *app.App, what string, of Token) error {
-	if err := s.revoke(ctx, of.Family); err != nil {
+	if err := s.revoke(ctx, a, of.Family); err != nil {
 		return err
 	}
 	s.log.WarnContext(ctx, "a "+what+" came again; its tokens were revoked", "app", a, "subscriber", of.Subscriber)

@@ -68,6 +68,7 @@ type Service struct {
 	uses    uses    // of consents
 	proofs  proofs  // of DPoP that were taken
 	signIns signIns // what addresses have asked for
+	pushes  pushes  // what apps have pushed
 
 	mu   sync.Mutex
 	whos map[whoKey]*principal // of tokens without a subscriber, to be shared
@@ -221,6 +222,11 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 			subtle.ConstantTimeCompare(old.Hash[:], hash[:]) != 1 || !proven(old.Key, key) {
 			return Issued{}, fault.InvalidGrant
 		}
+		// An app that has become public gets nothing for itself any more, for it no longer proves who it is
+		// (RFC 6749 §4.4).
+		if a.Public() && old.Subscriber == "" {
+			return Issued{}, fault.InvalidGrant
+		}
 		if !old.Rotated.IsZero() {
 			return s.refreshAgain(ctx, a, old, text, key)
 		}
@@ -235,7 +241,7 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 		access.Key = key
 		out.Access, access.Hash = mint(s.sealer, access.ID)
 		if a.Public() {
-			out.Refresh, err = s.rotate(ctx, old, access, text, key, out)
+			out.Refresh, err = s.rotate(ctx, a, old, access, text, key, out)
 		} else {
 			err = s.store.IssueTokens(ctx, access)
 		}
@@ -253,7 +259,7 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 
 // rotate replaces a refresh token by its successor, which it returns, together with an access token. out
 // is the reply but for the successor.
-func (s *Service) rotate(ctx context.Context, old, access Token, text string, key [32]byte, out Issued) (next string, err error) {
+func (s *Service) rotate(ctx context.Context, a *app.App, old, access Token, text string, key [32]byte, out Issued) (next string, err error) {
 	// The scopes are those of the old one, whatever the access token has (RFC 6749 §6).
 	t := s.token(s.store.NextToken(1), KindRefresh, old.Family, old, 0)
 	t.Expires, t.Key = old.Expires, old.Key
@@ -262,7 +268,7 @@ func (s *Service) rotate(ctx context.Context, old, access Token, text string, ke
 	if x.Sealed, err = sealReply(text, old.ID, key, out); err != nil {
 		return "", err
 	}
-	return out.Refresh, s.store.Rotate(ctx, x)
+	return out.Refresh, s.store.Rotate(ctx, a.Tenant(), x)
 }
 
 // proven reports whether a caller with the key may use what is bound to want.
@@ -304,12 +310,12 @@ func (s *Service) Revoke(ctx context.Context, a *app.App, text string) error {
 	if t.Kind == KindRefresh {
 		n = t.Family
 	}
-	return s.revoke(ctx, n)
+	return s.revoke(ctx, a, n)
 }
 
-// revoke ends an access token, or the family of that number.
-func (s *Service) revoke(ctx context.Context, n id.Number) error {
-	if err := s.store.RevokeToken(ctx, n); err != nil {
+// revoke ends an access token of the app's, or its family of that number.
+func (s *Service) revoke(ctx context.Context, a *app.App, n id.Number) error {
+	if err := s.store.RevokeToken(ctx, a.Tenant(), n); err != nil {
 		return fmt.Errorf("revoke a token: %w", err)
 	}
 	s.Revoked(n)

@@ -105,7 +105,7 @@ const (
 	ByOperator    = "operator"
 )
 
-// ConsentFilter selects consents; its zero value selects all.
+// ConsentFilter selects consents for the operator; its zero value selects all.
 type ConsentFilter struct {
 	App        app.ID        // 0: of every app
 	Subscriber number.MSISDN // "": of every subscriber
@@ -143,7 +143,7 @@ type Pushed struct {
 	ID      id.Number
 	Hash    [32]byte
 	App     app.ID
-	Params  string // form-encoded, as pushed, without the client's credentials
+	Params  string // form-encoded, as understood ([Request.Query]), so without the client's credentials
 	Expires time.Time
 }
 
@@ -151,6 +151,10 @@ type Pushed struct {
 var ErrUsed = errors.New("spent already")
 
 // Store keeps tokens, codes, consents and sign-ins. Each writing method returns after the commit.
+//
+// A row is reached by a secret, of which it has the hash (Token, Code, Pushed, Session), on behalf of the
+// app that asks (app.Tenant), or of the subscriber who asks (number and level); or it is new, and carries
+// its app. There is no listing of everybody's here.
 type Store interface {
 	TokenStore
 	CodeStore
@@ -166,12 +170,12 @@ type TokenStore interface {
 	IssueTokens(ctx context.Context, tokens ...Token) error
 	// Token reads a row by number; ok is false if there is none.
 	Token(ctx context.Context, n id.Number) (t Token, ok bool, err error)
-	// RevokeToken marks the row (of a refresh token: its family's first) and publishes the fact to all
-	// nodes as change "token", seen within a second.
-	RevokeToken(ctx context.Context, n id.Number) error
-	// Rotate marks a refresh token as replaced and inserts its successor and an access token; ErrUsed if
-	// another request was first, or the token is revoked.
-	Rotate(ctx context.Context, x Exchange) error
+	// RevokeToken marks a row of the app's (of a refresh token: its family's first) and publishes the fact
+	// to all nodes as change "token", seen within a second.
+	RevokeToken(ctx context.Context, of app.Tenant, n id.Number) error
+	// Rotate marks a refresh token of the app's as replaced and inserts its successor and an access token;
+	// ErrUsed if another request was first, or the token is revoked.
+	Rotate(ctx context.Context, of app.Tenant, x Exchange) error
 	// Note makes the audit entry of ctx durable by itself, after a change that carries none.
 	Note(ctx context.Context) error
 }
@@ -181,9 +185,9 @@ type CodeStore interface {
 	// Approve makes a decision durable; ErrUsed if the form was taken before.
 	Approve(ctx context.Context, a *Approval) error
 	Code(ctx context.Context, n id.Number) (c Code, ok bool, err error)
-	// Redeem marks a code as used and inserts its tokens; ErrUsed if another request was first. Family is
-	// that of the first token.
-	Redeem(ctx context.Context, x Exchange) error
+	// Redeem marks a code of the app's as used and inserts its tokens; ErrUsed if another request was
+	// first. Family is that of the first token.
+	Redeem(ctx context.Context, of app.Tenant, x Exchange) error
 	// CodeLost notes that the reply to a redemption has not arrived.
 	CodeLost(ctx context.Context, n id.Number) error
 	// Once reports whether the key is new, and keeps it until the moment given.
@@ -194,13 +198,14 @@ type CodeStore interface {
 
 // ConsentStore keeps consents. A change is published as "consent" with the row's number.
 type ConsentStore interface {
-	// Consents reads those that fit, newest first.
-	Consents(ctx context.Context, f ConsentFilter) ([]Consent, error)
+	// ConsentsOf reads up to n of a subscriber's that are in force, to apps of the level that still exist,
+	// before a number (0: the newest), newest first.
+	ConsentsOf(ctx context.Context, level app.Level, m number.MSISDN, before id.Number, n int) ([]Consent, error)
 	// Consent reads the one in force for an app and a subscriber; ok is false if there is none.
-	Consent(ctx context.Context, a app.ID, m number.MSISDN) (c Consent, ok bool, err error)
-	// Withdraw takes scopes off a consent in force of the subscriber; with all of them gone (or none named)
-	// it is withdrawn and its tokens end. ok is false if the subscriber has no such consent in force.
-	Withdraw(ctx context.Context, m number.MSISDN, n id.Number, scopes []app.Scope, by string) (c Consent, ok bool, err error)
+	Consent(ctx context.Context, of app.Tenant, m number.MSISDN) (c Consent, ok bool, err error)
+	// Withdraw takes scopes off a consent in force of the subscriber to the app; with all of them gone (or
+	// none named) it is withdrawn and its tokens end. ok is false if there is no such consent in force.
+	Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n id.Number, scopes []app.Scope, by string) (c Consent, ok bool, err error)
 	// ConsentsUsed notes when consents were last acted under.
 	ConsentsUsed(ctx context.Context, used map[id.Number]time.Time) error
 }

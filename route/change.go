@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"longlines/audit"
 )
 
 // CreateLink keeps a new link, durable on return, and starts it. Settings that cannot be give a
@@ -161,7 +163,8 @@ func (r *Router) DeleteRule(ctx context.Context, prefix string) error {
 
 // Manage brings in the links and rules of the configuration, at the start: they replace what is kept
 // under their names, managed links that are no longer configured are forgotten, and an operator's
-// pause stays. The rest is left alone.
+// pause stays. The rest is left alone. What changes has an entry in the audit log, but for the virtual
+// network's link: that is another with every start, and nobody's doing.
 func (r *Router) Manage(ctx context.Context, links []Link, rules []Rule) error {
 	configured := map[string]bool{}
 	for i, l := range links {
@@ -177,7 +180,7 @@ func (r *Router) Manage(ctx context.Context, links []Link, rules []Rule) error {
 	r.change.Lock()
 	for name, old := range r.table.Load().links {
 		if old.Managed && !configured[name] {
-			if err := r.forget(ctx, name); err != nil {
+			if err := r.forget(byConfiguration(ctx, "link no longer configured", "link "+name, nil), name); err != nil {
 				r.change.Unlock()
 				return err
 			}
@@ -185,8 +188,13 @@ func (r *Router) Manage(ctx context.Context, links []Link, rules []Rule) error {
 	}
 	for _, l := range links {
 		l.Managed, l.Created = true, r.cfg.Now().UTC()
-		if old, ok := r.table.Load().links[l.Name]; ok {
+		old, known := r.table.Load().links[l.Name]
+		if known {
 			l.ID, l.Created, l.Paused = old.ID, old.Created, old.Paused
+		}
+		ctx := ctx
+		if l.Network != NetworkVirtual && !(known && old.Managed && sameConnection(old, l)) {
+			ctx = byConfiguration(ctx, "link configured", "link "+l.Name, l)
 		}
 		if _, err := r.put(ctx, l); err != nil {
 			r.change.Unlock()
@@ -195,11 +203,29 @@ func (r *Router) Manage(ctx context.Context, links []Link, rules []Rule) error {
 	}
 	r.change.Unlock()
 	for _, rule := range rules {
+		rule, err := rule.Normal()
+		if err != nil {
+			return fmt.Errorf("route %q: %w", rule.Prefix, err)
+		}
+		ctx := ctx
+		if old := r.table.Load().rules[rule.Prefix[1:]]; old == nil || old.Link != rule.Link || old.Fallback != rule.Fallback {
+			ctx = byConfiguration(ctx, "route configured", "route "+rule.Prefix, rule)
+		}
 		if _, err := r.PutRule(ctx, rule); err != nil {
 			return fmt.Errorf("route %q: %w", rule.Prefix, err)
 		}
 	}
 	return nil
+}
+
+// byConfiguration is a context whose change carries the entry that the configuration has made it
+// (docs/reference/reliability.md T22).
+func byConfiguration(ctx context.Context, action, object string, set any) context.Context {
+	e := audit.Entry{Actor: "configuration", Action: action, Object: object}
+	if set != nil {
+		e.Detail = audit.Detail(set)
+	}
+	return audit.With(ctx, e)
 }
 
 // TestLink tries to reach, bind to and talk with a centre, and tells each step. An empty password is

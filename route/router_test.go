@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/message"
 	"longlines/number"
 )
@@ -30,6 +31,15 @@ type memory struct {
 	rules map[string]Rule
 	next  int64
 	err   error
+	audit []audit.Entry // that the changes carried
+}
+
+// note is called with a change under way.
+func (m *memory) note(ctx context.Context) {
+	if e, ok := audit.From(ctx); ok {
+		m.audit = append(m.audit, e)
+		audit.Done(ctx)
+	}
 }
 
 func newMemory() *memory { return &memory{links: map[string]Link{}, rules: map[string]Rule{}} }
@@ -40,9 +50,10 @@ func (m *memory) Links(context.Context) ([]Link, error) {
 	return slices.Collect(maps.Values(m.links)), m.err
 }
 
-func (m *memory) PutLink(_ context.Context, l Link) (int64, error) {
+func (m *memory) PutLink(ctx context.Context, l Link) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.note(ctx)
 	if l.ID == 0 {
 		m.next++
 		l.ID = m.next
@@ -51,9 +62,10 @@ func (m *memory) PutLink(_ context.Context, l Link) (int64, error) {
 	return l.ID, m.err
 }
 
-func (m *memory) DeleteLink(_ context.Context, name string) error {
+func (m *memory) DeleteLink(ctx context.Context, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.note(ctx)
 	delete(m.links, name)
 	return m.err
 }
@@ -64,9 +76,10 @@ func (m *memory) Rules(context.Context) ([]Rule, error) {
 	return slices.Collect(maps.Values(m.rules)), m.err
 }
 
-func (m *memory) PutRule(_ context.Context, r Rule) (int64, error) {
+func (m *memory) PutRule(ctx context.Context, r Rule) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.note(ctx)
 	if r.ID == 0 {
 		m.next++
 		r.ID = m.next
@@ -75,9 +88,10 @@ func (m *memory) PutRule(_ context.Context, r Rule) (int64, error) {
 	return r.ID, m.err
 }
 
-func (m *memory) DeleteRule(_ context.Context, prefix string) error {
+func (m *memory) DeleteRule(ctx context.Context, prefix string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.note(ctx)
 	delete(m.rules, prefix)
 	return m.err
 }
@@ -525,6 +539,42 @@ func TestLinksOfTheConfiguration(t *testing.T) {
 	}
 	if err := x.Manage(ctx, []Link{{Name: "x"}}, nil); err == nil || !strings.Contains(err.Error(), `link "x": host`) {
 		t.Error(err)
+	}
+}
+
+func TestWhatTheConfigurationChangesIsAudited(t *testing.T) {
+	ctx := context.Background()
+	x := newExchange(t, nil)
+	secret := named("carrier", NetworkLive)
+	secret.Password = "hush"
+	moved := secret
+	moved.Port = 2776
+	all := Rule{Prefix: "+", Link: "carrier"}
+	for _, start := range []struct {
+		name  string
+		links []Link
+		rules []Rule
+		want  []string
+	}{
+		{"a first start", []Link{secret, named("sandbox", NetworkVirtual)}, []Rule{all}, []string{"link configured: link carrier", "route configured: route +"}},
+		{"another with the same configuration", []Link{secret, named("sandbox", NetworkVirtual)}, []Rule{all}, nil},
+		{"one with another port", []Link{moved, named("sandbox", NetworkVirtual)}, []Rule{all}, []string{"link configured: link carrier"}},
+		{"one without the link", []Link{named("sandbox", NetworkVirtual)}, nil, []string{"link no longer configured: link carrier"}},
+	} {
+		x.store.audit = nil
+		if err := x.Manage(ctx, start.links, start.rules); err != nil {
+			t.Fatal(start.name, err)
+		}
+		var got []string
+		for _, e := range x.store.audit {
+			if e.Actor != "configuration" || strings.Contains(e.Detail, "hush") {
+				t.Errorf("%s: %+v", start.name, e)
+			}
+			got = append(got, e.Action+": "+e.Object)
+		}
+		if d := cmp.Diff(start.want, got); d != "" {
+			t.Errorf("%s: %s", start.name, d)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"longlines/app"
 	"longlines/fault"
 	"longlines/id"
 	"longlines/number"
@@ -25,6 +26,7 @@ type Batch struct {
 	Code    number.ShortCode
 
 	s     *Service
+	of    app.Tenant
 	lease id.Number
 	once  sync.Once
 }
@@ -38,11 +40,11 @@ func (s *Service) Poll(ctx context.Context, g oauth.Grant, registration string) 
 		return nil, fault.UnknownID.With("RegistrationID")
 	}
 	until := s.cfg.Now().Add(s.cfg.InboxLease)
-	texts, pending, lease, err := s.cfg.Store.LeaseInbox(ctx, g.App.ID, code, s.cfg.InboxBatch, until)
+	texts, pending, lease, err := s.cfg.Store.LeaseInbox(ctx, g.Tenant(), code, s.cfg.InboxBatch, until)
 	if err != nil {
 		return nil, wrap("lease the inbox", err)
 	}
-	b := &Batch{Texts: make([]InboxText, len(texts)), Pending: pending, Code: code, s: s, lease: lease}
+	b := &Batch{Texts: make([]InboxText, len(texts)), Pending: pending, Code: code, s: s, of: g.Tenant(), lease: lease}
 	for i, m := range texts {
 		b.Texts[i] = InboxText{s.Name(m.ID), m}
 	}
@@ -59,7 +61,7 @@ func (b *Batch) Done(read bool) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if err := b.s.cfg.Store.EndLease(ctx, b.lease, read); err != nil {
+		if err := b.s.cfg.Store.EndLease(ctx, b.of, b.lease, read); err != nil {
 			b.s.cfg.Log.Warn("end of an inbox lease not recorded; its texts will be handed out again", "component", "sms", "err", err)
 		}
 	})

@@ -198,7 +198,7 @@ func TestNamesGoBothWays(t *testing.T) {
 func TestTheSameKeyIsTheSameText(t *testing.T) {
 	w := newWorld(t, nil)
 	ctx := context.Background()
-	key := &app.Idempotency{App: w.pizza.ID, Scope: "POST /x", Key: "k", Fingerprint: [32]byte{1}}
+	key := &app.Idempotency{Tenant: w.pizza.Tenant(), Scope: "POST /x", Key: "k", Fingerprint: [32]byte{1}}
 	out := sms.Outgoing{Recipients: []number.MSISDN{alice}, Text: "Hi", Key: key}
 	var wg sync.WaitGroup
 	var mu sync.Mutex

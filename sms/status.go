@@ -52,7 +52,7 @@ func (s *Service) Status(ctx context.Context, g oauth.Grant, name string) (Statu
 	if err != nil {
 		return Status{}, unknown
 	}
-	rows, err := s.cfg.Store.Message(ctx, g.App.ID, n)
+	rows, err := s.cfg.Store.Message(ctx, g.Tenant(), n)
 	if err != nil {
 		return Status{}, wrap("read a message", err)
 	}

@@ -176,16 +176,34 @@ type Reception struct {
 	Added     *queue.Job // out: the job Callback made, to be pushed
 }
 
-// Store is what the SMS rules need kept. Accept, Submit, Settle, Report, StoreOrphan and Receive
-// are hot writes: they share a commit with whatever else waits and return after it. A full queue of
-// waiting writes is answered with fault.Unavailable at once.
-//
-// Methods for an app take its ID and see nothing of others: "not yours" is "not there".
+// Store is what the SMS rules need kept: on an app's behalf, and on nobody's.
 type Store interface {
+	TenantStore
+	WorkerStore
+}
+
+// TenantStore is what a request of an app reads and changes. A method takes the app's tenant and sees
+// nothing of others, so that "not yours" is "not there", or writes rows that carry their app.
+type TenantStore interface {
 	// NextMessage draws n consecutive row numbers.
 	NextMessage(n int) id.Number
-
+	// Accept is a hot write: it shares a commit with whatever else waits and returns after it. A full
+	// queue of waiting writes is answered with fault.Unavailable at once. A Key must be of the app whose
+	// rows they are.
 	Accept(ctx context.Context, a *Acceptance) error
+	// Message reads the recipients of the tenant's message, in order; none if there is no such message.
+	Message(ctx context.Context, of app.Tenant, n id.Number) ([]MT, error)
+	// LeaseInbox takes up to n waiting texts of the tenant's code, oldest first, until the moment given,
+	// and tells how many more wait.
+	LeaseInbox(ctx context.Context, of app.Tenant, code number.ShortCode, n int, until time.Time) (texts []MO, pending int, lease id.Number, err error)
+	// EndLease removes the texts of the tenant's lease from the inbox (read) or puts them back.
+	EndLease(ctx context.Context, of app.Tenant, lease id.Number, read bool) error
+}
+
+// WorkerStore is what jobs, what comes from the centres, timers and the operator read and change,
+// whoever's rows they are: no request of an app leads here. Submit, Settle, Report, StoreOrphan and
+// Receive are hot writes as Accept is.
+type WorkerStore interface {
 	Submit(ctx context.Context, s *Submission) error
 	Settle(ctx context.Context, s *Settlement) error
 	Report(ctx context.Context, r *Report) error
@@ -196,8 +214,6 @@ type Store interface {
 
 	// MT reads a recipient for its job; a row whose checksum does not fit gives ErrCorrupt.
 	MT(ctx context.Context, n id.Number) (MT, error)
-	// Message reads the recipients of an app's message, in order; none if there is no such message.
-	Message(ctx context.Context, a app.ID, n id.Number) ([]MT, error)
 	// Parts reads the segments of a recipient.
 	Parts(ctx context.Context, n id.Number) ([]Part, error)
 	// Candidates reads the segments of an SMSC group with one of the canonical ids.
@@ -210,12 +226,6 @@ type Store interface {
 	Overdue(ctx context.Context, expired time.Time, after id.Number, n int) ([]MT, error)
 	// JoinStale turns segments older than the moment into partial texts and returns them.
 	JoinStale(ctx context.Context, before time.Time, callback func(MO) *queue.Job) ([]Reception, error)
-
-	// LeaseInbox takes up to n waiting texts of an app's code, oldest first, until the moment given,
-	// and tells how many more wait.
-	LeaseInbox(ctx context.Context, a app.ID, code number.ShortCode, n int, until time.Time) (texts []MO, pending int, lease id.Number, err error)
-	// EndLease removes the texts of a lease from the inbox (read) or puts them back.
-	EndLease(ctx context.Context, lease id.Number, read bool) error
 
 	// OptOuts reads all that stand.
 	OptOuts(ctx context.Context) ([]OptOut, error)

@@ -89,9 +89,9 @@ func (s *Store) MOByID(ctx context.Context, n id.Number) (m StoredMO, ok bool, e
 	return m, ok, err
 }
 
-// Pending counts the texts of an app's code that wait for the poll.
-func (s *Store) Pending(ctx context.Context, a app.ID, code number.ShortCode) (n int, err error) {
-	row, err := s.row(ctx, `SELECT count(*) FROM mo WHERE app = ? AND code = ? AND state = 0`, int64(a), string(code))
+// Pending counts the texts of the tenant's code that wait for the poll.
+func (s *Store) Pending(ctx context.Context, of app.Tenant, code number.ShortCode) (n int, err error) {
+	row, err := s.row(ctx, `SELECT count(*) FROM mo WHERE app = ? AND code = ? AND state = 0`, int64(of.App()), string(code))
 	if err == nil {
 		err = row.Scan(&n)
 	}

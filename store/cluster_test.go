@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/app/apptest"
 	"longlines/audit"
 	"longlines/fault"
 	"longlines/id"
@@ -174,7 +175,7 @@ func TestPostgresAChangeIsHeardOnTheOtherNodeWithinASecond(t *testing.T) {
 	b.Watch(ChangeToken, func(ref int64) { heard <- ref })
 	for i := range int64(5) {
 		start := time.Now()
-		if err := a.RevokeToken(ctx, id.Number(i+1)); err != nil {
+		if err := a.RevokeToken(ctx, apptest.Tenant(7), id.Number(i+1)); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -187,7 +188,7 @@ func TestPostgresAChangeIsHeardOnTheOtherNodeWithinASecond(t *testing.T) {
 			t.Fatal("never heard")
 		}
 	}
-	if err := b.RevokeToken(ctx, 99); err != nil {
+	if err := b.RevokeToken(ctx, apptest.Tenant(7), 99); err != nil {
 		t.Fatal(err)
 	}
 	if ref := <-heard; ref != 99 {
@@ -275,7 +276,7 @@ func TestPostgresAnIdempotencyKeyMakesOneMessageAcrossNodes(t *testing.T) {
 			wg.Go(func() {
 				n := s.NextMessage(1)
 				err := s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n, App: 7, To: "14255550100", Text: "x"}},
-					Key: &app.Idempotency{App: 7, Scope: "s", Key: fmt.Sprint(i)}})
+					Key: &app.Idempotency{Tenant: apptest.Tenant(7), Scope: "s", Key: fmt.Sprint(i)}})
 				var taken *sms.KeyTaken
 				switch {
 				case err == nil:
@@ -323,7 +324,7 @@ func TestPostgresACodeIsRedeemedOnceAcrossNodes(t *testing.T) {
 		var code atomic.Int64
 		if n := both(t, a, b, 8, func(s *Store) (bool, error) {
 			try := form
-			try.Code.ID = s.NextToken(1)
+			try.Code = oauth.Code{ID: s.NextToken(1), App: 7}
 			err := s.Approve(ctx, &try)
 			if errors.Is(err, oauth.ErrUsed) {
 				return false, nil
@@ -335,7 +336,7 @@ func TestPostgresACodeIsRedeemedOnceAcrossNodes(t *testing.T) {
 		}
 		if n := both(t, a, b, 40, func(s *Store) (bool, error) {
 			k := s.NextToken(1)
-			err := s.Redeem(ctx, oauth.Exchange{ID: id.Number(code.Load()), Tokens: []oauth.Token{{ID: k, Family: k}}})
+			err := s.Redeem(ctx, apptest.Tenant(7), oauth.Exchange{ID: id.Number(code.Load()), Tokens: []oauth.Token{{ID: k, Family: k, App: 7}}})
 			if errors.Is(err, oauth.ErrUsed) {
 				return false, nil
 			}
@@ -395,7 +396,7 @@ func TestPostgresAWithdrawnConsentIsHeardOnTheOtherNode(t *testing.T) {
 	if err := a.Approve(ctx, &yes); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := a.Withdraw(ctx, "14255550100", yes.Consent.ID, nil, oauth.BySubscriber); err != nil || !ok {
+	if _, ok, err := a.Withdraw(ctx, apptest.Tenant(7), "14255550100", yes.Consent.ID, nil, oauth.BySubscriber); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	for range 2 { // given, withdrawn

@@ -24,7 +24,7 @@ func scanConsent(r interface{ Scan(...any) error }) (c oauth.Consent, err error)
 	return c, err
 }
 
-// Consents reads those that fit, newest first.
+// Consents reads those that fit, newest first, for the operator: everybody's if the filter does not say whose.
 func (s *Store) Consents(ctx context.Context, f oauth.ConsentFilter) ([]oauth.Consent, error) {
 	where, args := []string{`id < ?`}, []any{newest(f.Before)}
 	if f.App != 0 {
@@ -46,9 +46,22 @@ func (s *Store) Consents(ctx context.Context, f oauth.ConsentFilter) ([]oauth.Co
 	return out, err
 }
 
+// ConsentsOf reads a subscriber's that are in force, to apps of the level that still exist, newest first.
+func (s *Store) ConsentsOf(ctx context.Context, level app.Level, m number.MSISDN, before id.Number, n int) ([]oauth.Consent, error) {
+	var out []oauth.Consent
+	err := s.rows(ctx, `SELECT `+consentColumns+` FROM consent WHERE id < ? AND subscriber = ? AND revoked = 0
+		AND EXISTS (SELECT 1 FROM app a WHERE a.id = consent.app AND a.level = ? AND a.deleted = 0) ORDER BY id DESC LIMIT ?`, nil,
+		[]any{newest(before), string(m), string(level), int64(n)}, func(r *sql.Rows) error {
+			c, err := scanConsent(r)
+			out = append(out, c)
+			return err
+		})
+	return out, err
+}
+
 // Consent reads the one in force for an app and a subscriber; ok is false if there is none.
-func (s *Store) Consent(ctx context.Context, a app.ID, m number.MSISDN) (c oauth.Consent, ok bool, err error) {
-	row, err := s.row(ctx, `SELECT `+consentColumns+` FROM consent WHERE app = ? AND subscriber = ? AND revoked = 0`, int64(a), string(m))
+func (s *Store) Consent(ctx context.Context, of app.Tenant, m number.MSISDN) (c oauth.Consent, ok bool, err error) {
+	row, err := s.row(ctx, `SELECT `+consentColumns+` FROM consent WHERE app = ? AND subscriber = ? AND revoked = 0`, int64(of.App()), string(m))
 	if err != nil {
 		return c, false, err
 	}
@@ -58,14 +71,14 @@ func (s *Store) Consent(ctx context.Context, a app.ID, m number.MSISDN) (c oauth
 	return c, err == nil, err
 }
 
-// Withdraw takes scopes off a consent in force of the subscriber. With all of them gone, or none named,
+// Withdraw takes scopes off a consent in force of the subscriber to the app. With all of them gone, or none named,
 // the consent is withdrawn: its row keeps the scopes that it covered last, and no token of it is live
 // any more, because Token looks at the row. A consent that covers none of those named stays as it is.
-func (s *Store) Withdraw(ctx context.Context, m number.MSISDN, n id.Number, scopes []app.Scope, by string) (c oauth.Consent, ok bool, err error) {
+func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n id.Number, scopes []app.Scope, by string) (c oauth.Consent, ok bool, err error) {
 	err = s.end(ctx, func(t *tx) error {
 		c, ok = oauth.Consent{}, false
-		err := t.query(`SELECT `+consentColumns+` FROM consent WHERE id = ? AND subscriber = ? AND revoked = 0 {lock}`, nil,
-			[]any{int64(n), string(m)}, func(r *sql.Rows) (err error) {
+		err := t.query(`SELECT `+consentColumns+` FROM consent WHERE id = ? AND app = ? AND subscriber = ? AND revoked = 0 {lock}`, nil,
+			[]any{int64(n), int64(of.App()), string(m)}, func(r *sql.Rows) (err error) {
 				c, err = scanConsent(r)
 				ok = err == nil
 				return err

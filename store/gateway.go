@@ -66,7 +66,7 @@ func scanRequest(r interface{ Scan(...any) error }) (q gateway.Record, err error
 	return q, err
 }
 
-// Request reads a call's record with its detail.
+// Request reads a call's record with its detail, for the operator.
 func (s *Store) Request(ctx context.Context, n id.Number) (r gateway.Record, ok bool, err error) {
 	row, err := s.row(ctx, `SELECT `+requestColumns+` FROM request WHERE id = ?`, int64(n))
 	if err != nil {
@@ -91,8 +91,8 @@ func (s *Store) Request(ctx context.Context, n id.Number) (r gateway.Record, ok 
 // record must cost next to nothing.
 const maxLook = 100_000
 
-// Requests reads the newest n records that fit before a number (0: the newest), newest first, without
-// their details. It looks at no more than the 100,000 newest before the number in the filter's time.
+// Requests reads, for the operator, the newest n records that fit before a number (0: the newest), newest
+// first, without their details. It looks at no more than the 100,000 newest before the number in the filter's time.
 func (s *Store) Requests(ctx context.Context, f gateway.RequestFilter, before id.Number, n int) ([]gateway.Record, error) {
 	// A number's upper part is the time it was drawn.
 	var since int64
@@ -142,10 +142,10 @@ func newest(before id.Number) int64 {
 	return int64(before)
 }
 
-// SavedAnswer reads the answer for an app's key in a scope, if it is not older than 24 h.
-func (s *Store) SavedAnswer(ctx context.Context, a app.ID, scope, key string) (v gateway.Saved, ok bool, err error) {
+// SavedAnswer reads the answer for the tenant's key in a scope, if it is not older than 24 h.
+func (s *Store) SavedAnswer(ctx context.Context, of app.Tenant, scope, key string) (v gateway.Saved, ok bool, err error) {
 	row, err := s.row(ctx, `SELECT fingerprint, ref, status, header, body, created FROM idempotency
-		WHERE app = ? AND scope = ? AND key = ? AND created >= ?`, int64(a), scope, key, ms(s.now().Add(-keyLife)))
+		WHERE app = ? AND scope = ? AND key = ? AND created >= ?`, int64(of.App()), scope, key, ms(s.now().Add(-keyLife)))
 	if err != nil {
 		return v, false, err
 	}
@@ -175,7 +175,10 @@ type saving struct {
 }
 
 // SaveAnswer stores the answer. The row may be there already without one; its Ref stands.
-func (s *Store) SaveAnswer(ctx context.Context, a app.ID, scope, key string, v gateway.Saved) error {
+func (s *Store) SaveAnswer(ctx context.Context, of app.Tenant, scope, key string, v gateway.Saved) error {
+	if of == (app.Tenant{}) {
+		return errTenant
+	}
 	header := ""
 	if len(v.Header) > 0 {
 		b, err := json.Marshal(v.Header)
@@ -184,7 +187,7 @@ func (s *Store) SaveAnswer(ctx context.Context, a app.ID, scope, key string, v g
 		}
 		header = string(b)
 	}
-	return s.do(ctx, kindSave, &saving{idempotent{a, scope, key}, v, header})
+	return s.do(ctx, kindSave, &saving{idempotent{of.App(), scope, key}, v, header})
 }
 
 func (t *tx) save(batch []*mutation) error {

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"longlines/app"
+	"longlines/app/apptest"
 	"longlines/gateway"
 	"longlines/number"
 	"longlines/oauth"
@@ -67,7 +69,7 @@ func upgrades(t *testing.T, cfg Config, d dialect, driver, dsn string) {
 	}
 	want := []app.App{{ID: 1, Name: "pizza", Key: "k", Secret: "s", Level: app.LevelSandbox, Scopes: []app.Scope{"SMS"},
 		RedirectURI: "https://pizza.example", Created: at(5)}}
-	if diff := cmp.Diff(want, apps); diff != "" {
+	if diff := cmp.Diff(want, apps, cmpopts.IgnoreUnexported(app.App{})); diff != "" {
 		t.Errorf("apps (-want +got):\n%s", diff)
 	}
 	k, ok, err := s.Token(ctx, 101)
@@ -86,7 +88,7 @@ func upgrades(t *testing.T, cfg Config, d dialect, driver, dsn string) {
 	if diff := cmp.Diff(gateway.Record{ID: 102, App: 1, API: "SMS", Operation: "Send SMS", Method: "POST", Path: "/x", Status: 201, Took: 7 * time.Microsecond}, r); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
-	if err := s.Rotate(ctx, oauth.Exchange{ID: 100, At: now, Tokens: []oauth.Token{{ID: 103, Family: 100}}}); err != nil {
+	if err := s.Rotate(ctx, apptest.Tenant(1), oauth.Exchange{ID: 100, At: now, Tokens: []oauth.Token{{ID: 103, Family: 100, App: 1}}}); err != nil {
 		t.Errorf("rotate a token of the first release: %v", err)
 	}
 	if err := s.Close(context.Background()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"longlines/app"
 	"longlines/id"
 	"longlines/oauth"
 )
@@ -81,50 +82,62 @@ func (s *Store) Token(ctx context.Context, n id.Number) (k oauth.Token, ok bool,
 }
 
 // RevokeToken marks the token and tells the watchers of ChangeToken its number before it returns.
-func (s *Store) RevokeToken(ctx context.Context, n id.Number) error {
-	return s.do(ctx, kindRevoke, n)
+// Another app's stays as it is.
+func (s *Store) RevokeToken(ctx context.Context, of app.Tenant, n id.Number) error {
+	return s.do(ctx, kindRevoke, revocation{of, n})
+}
+
+// revocation is the argument of a kindRevoke mutation.
+type revocation struct {
+	of app.Tenant
+	n  id.Number
 }
 
 func (t *tx) revoke(batch []*mutation) error {
 	v := t.vals[:0]
 	for _, m := range batch {
-		n := m.arg.(id.Number)
-		v = append(v, int64(n))
-		t.changed(ChangeToken, int64(n))
+		r := m.arg.(revocation)
+		v = append(v, int64(r.n), int64(r.of.App()))
+		t.changed(ChangeToken, int64(r.n))
 	}
 	t.vals = v
-	_, err := t.exec(`WITH {r id int} UPDATE token SET revoked = 1 WHERE id IN (SELECT id FROM r)`, v)
+	_, err := t.exec(`WITH {r id int, app int} UPDATE token SET revoked = 1 FROM r WHERE token.id = r.id AND token.app = r.app`, v)
 	return err
 }
 
 // Rotate marks a refresh token as replaced and inserts what replaces it. oauth.ErrUsed: another request
 // was first, or the token, its family or its consent has ended.
-func (s *Store) Rotate(ctx context.Context, x oauth.Exchange) error {
+func (s *Store) Rotate(ctx context.Context, of app.Tenant, x oauth.Exchange) error {
 	return s.do(ctx, kindFunc, func(t *tx) error {
-		return t.exchange(&x, `UPDATE token SET rotated = ?, sealed = ? WHERE id = ? AND kind = 2 AND rotated = 0 AND revoked = 0
+		return t.exchange(of, &x, `UPDATE token SET rotated = ?, sealed = ? WHERE id = ? AND app = ? AND kind = 2 AND rotated = 0 AND revoked = 0
 			AND (family IN (0, id) OR EXISTS (SELECT 1 FROM token f WHERE f.id = token.family AND f.revoked = 0))
 			AND (consent = 0 OR EXISTS (SELECT 1 FROM consent c WHERE c.id = token.consent AND c.revoked = 0))`,
-			ms(orNow(x.At, t.now)), x.Sealed, int64(x.ID))
+			ms(orNow(x.At, t.now)), x.Sealed, int64(x.ID), int64(of.App()))
 	})
 }
 
 // Redeem marks a code as used and inserts its tokens. oauth.ErrUsed: another request was first, or the
 // consent behind the code has been withdrawn.
-func (s *Store) Redeem(ctx context.Context, x oauth.Exchange) error {
+func (s *Store) Redeem(ctx context.Context, of app.Tenant, x oauth.Exchange) error {
 	return s.do(ctx, kindFunc, func(t *tx) error {
 		var family int64
 		if len(x.Tokens) > 0 {
 			family = int64(x.Tokens[0].Family)
 		}
-		return t.exchange(&x, `UPDATE code SET used = ?, family = ?, sealed = ? WHERE id = ? AND used = 0
+		return t.exchange(of, &x, `UPDATE code SET used = ?, family = ?, sealed = ? WHERE id = ? AND app = ? AND used = 0
 			AND EXISTS (SELECT 1 FROM consent c WHERE c.id = code.consent AND c.revoked = 0)`,
-			ms(orNow(x.At, t.now)), family, x.Sealed, int64(x.ID))
+			ms(orNow(x.At, t.now)), family, x.Sealed, int64(x.ID), int64(of.App()))
 	})
 }
 
 // exchange inserts the tokens of an exchange if the statement that spends what it is about finds it
-// unspent: of many at once the row lets one through.
-func (t *tx) exchange(x *oauth.Exchange, spend string, args ...any) error {
+// unspent: of many at once the row lets one through. What an app spends gives tokens to no other.
+func (t *tx) exchange(of app.Tenant, x *oauth.Exchange, spend string, args ...any) error {
+	for i := range x.Tokens {
+		if x.Tokens[i].App != of.App() {
+			return refuse(errTenant)
+		}
+	}
 	n, err := t.exec(spend, nil, args...)
 	if err != nil {
 		return err

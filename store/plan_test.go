@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"longlines/app"
+	"longlines/app/apptest"
 	"longlines/audit"
 	"longlines/gateway"
 	"longlines/oauth"
@@ -82,10 +83,14 @@ func TestNoReadOfOneScansATable(t *testing.T) {
 		func() error { _, _, err := s.Token(ctx, 1); return err },
 		func() error { _, _, err := s.Code(ctx, 1); return err },
 		func() error { _, _, err := s.Pushed(ctx, 1); return err },
-		func() error { _, _, err := s.Consent(ctx, 1, m); return err },
+		func() error { _, _, err := s.Consent(ctx, apptest.Tenant(1), m); return err },
 		func() error { _, err := s.Consents(ctx, oauth.ConsentFilter{Before: 1}); return err },
 		func() error { _, err := s.Consents(ctx, oauth.ConsentFilter{Subscriber: m}); return err },
 		func() error { _, err := s.Consents(ctx, oauth.ConsentFilter{App: 1, InForce: true}); return err },
+		func() error { _, err := s.ConsentsOf(ctx, app.LevelSandbox, m, 0, 9); return err },
+		func() error { _, err := s.Message(ctx, apptest.Tenant(1), 1); return err },
+		func() error { _, err := s.Pending(ctx, apptest.Tenant(1), "48507"); return err },
+		func() error { _, _, err := s.SavedAnswer(ctx, apptest.Tenant(1), "POST /x", "k"); return err },
 		func() error { _, _, err := s.Session(ctx, 1); return err },
 		func() error { _, err := s.Sessions(ctx, app.LevelSandbox, m); return err },
 		func() error { _, _, err := s.Request(ctx, 1); return err },

@@ -20,6 +20,13 @@ import (
 // Accept makes a message durable with its jobs and its idempotency key. A key that is there already
 // gives *sms.KeyTaken and nothing is stored.
 func (s *Store) Accept(ctx context.Context, a *sms.Acceptance) error {
+	if a.Key != nil {
+		for i := range a.Rows {
+			if a.Rows[i].App != a.Key.Tenant.App() {
+				return errTenant
+			}
+		}
+	}
 	return s.do(ctx, kindAccept, a)
 }
 
@@ -146,7 +153,7 @@ func (t *tx) takeKeys(list []*sms.Acceptance) (map[*sms.Acceptance]*sms.KeyTaken
 		if a.Key == nil || len(a.Rows) == 0 {
 			continue
 		}
-		k := idempotent{a.Key.App, a.Key.Scope, a.Key.Key}
+		k := idempotent{a.Key.Tenant.App(), a.Key.Scope, a.Key.Key}
 		if f := first[k]; f != nil {
 			late[a] = &sms.KeyTaken{Ref: f.Rows[0].ID, Fingerprint: f.Key.Fingerprint}
 			continue
@@ -199,7 +206,7 @@ func (t *tx) takeKeys(list []*sms.Acceptance) (map[*sms.Acceptance]*sms.KeyTaken
 	}
 	// Those of this batch that wait behind a late one are late as well.
 	for a, k := range late {
-		if f := first[idempotent{a.Key.App, a.Key.Scope, a.Key.Key}]; f != a && late[f] != nil {
+		if f := first[idempotent{a.Key.Tenant.App(), a.Key.Scope, a.Key.Key}]; f != a && late[f] != nil {
 			*k = *late[f]
 		}
 	}
@@ -800,11 +807,11 @@ func (s *Store) MT(ctx context.Context, n id.Number) (sms.MT, error) {
 	return m, nil
 }
 
-// Message reads the recipients of an app's message, in order.
-func (s *Store) Message(ctx context.Context, a app.ID, n id.Number) ([]sms.MT, error) {
+// Message reads the recipients of the tenant's message, in order.
+func (s *Store) Message(ctx context.Context, of app.Tenant, n id.Number) ([]sms.MT, error) {
 	// A message has at most as many rows as one Run draws numbers; the row's own count says how many.
 	return s.mts(ctx, `SELECT `+mtColumns+` FROM mt WHERE id >= ? AND id < ? + (SELECT f.cnt FROM mt f WHERE f.id = ?)
-		AND msg = ? AND app = ? ORDER BY id`, int64(n), int64(n), int64(n), int64(n), int64(a))
+		AND msg = ? AND app = ? ORDER BY id`, int64(n), int64(n), int64(n), int64(n), int64(of.App()))
 }
 
 func (s *Store) mts(ctx context.Context, text string, args ...any) ([]sms.MT, error) {

@@ -299,9 +299,10 @@ func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(s
 	return out, nil
 }
 
-// LeaseInbox takes up to n waiting texts of an app's code. Leases that are over have put theirs back
+// LeaseInbox takes up to n waiting texts of the tenant's code. Leases that are over have put theirs back
 // first. A text whose checksum does not fit is not handed out.
-func (s *Store) LeaseInbox(ctx context.Context, a app.ID, code number.ShortCode, n int, until time.Time) (texts []sms.MO, pending int, lease id.Number, err error) {
+func (s *Store) LeaseInbox(ctx context.Context, of app.Tenant, code number.ShortCode, n int, until time.Time) (texts []sms.MO, pending int, lease id.Number, err error) {
+	a := of.App()
 	lease = s.ids.Next()
 	err = s.call(ctx, func(t *tx) error {
 		texts, pending = nil, 0
@@ -352,15 +353,15 @@ func (s *Store) LeaseInbox(ctx context.Context, a app.ID, code number.ShortCode,
 	return texts, pending, lease, nil
 }
 
-// EndLease removes the texts of a lease from the inbox, or puts them back. A lease that is over
-// already is left alone.
-func (s *Store) EndLease(ctx context.Context, lease id.Number, read bool) error {
+// EndLease removes the texts of the tenant's lease from the inbox, or puts them back. A lease that is
+// over already, and another app's, is left alone.
+func (s *Store) EndLease(ctx context.Context, of app.Tenant, lease id.Number, read bool) error {
 	return s.call(ctx, func(t *tx) error {
 		state := int64(moWaiting)
 		if read {
 			state = moRead
 		}
-		_, err := t.exec(`UPDATE mo SET state = ?, lease = 0 WHERE state = 1 AND lease = ?`, nil, state, int64(lease))
+		_, err := t.exec(`UPDATE mo SET state = ?, lease = 0 WHERE state = 1 AND lease = ? AND app = ?`, nil, state, int64(lease), int64(of.App()))
 		return err
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/app/apptest"
 	"longlines/fault"
 	"longlines/gateway"
 	"longlines/id"
@@ -87,10 +88,10 @@ func TestAFullDiskRefusesAndIsForgivenWithoutARestart(t *testing.T) {
 	if m, err := s.MT(ctx, n); err != nil || m.Text != "before" {
 		t.Errorf("reading while full: %v %v", m, err)
 	}
-	if err := s.RevokeToken(ctx, 5); err != nil {
+	if err := s.RevokeToken(ctx, apptest.Tenant(7), 5); err != nil {
 		t.Errorf("revoking while full: %v", err)
 	}
-	if _, ok, err := s.Withdraw(ctx, "14255550100", yes.Consent.ID, nil, oauth.BySubscriber); err != nil || !ok {
+	if _, ok, err := s.Withdraw(ctx, apptest.Tenant(7), "14255550100", yes.Consent.ID, nil, oauth.BySubscriber); err != nil || !ok {
 		t.Errorf("withdrawing a consent while full: %v %v", ok, err)
 	}
 	bound(t, s, 1<<30)
@@ -293,14 +294,14 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 	s.Record(gateway.Record{ID: n + 4, Detail: "POST /x"})
 	const m = "14255550100"
 	for _, err := range []error{
-		s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n}}, Key: &app.Idempotency{App: 7, Scope: "s", Key: "k"}}),
+		s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n, App: 7}}, Key: &app.Idempotency{Tenant: apptest.Tenant(7), Scope: "s", Key: "k"}}),
 		s.Receive(ctx, &sms.Reception{In: message.Incoming{Hash: 5, Conn: 1}, MO: sms.MO{ID: n + 1}}),
 		s.StoreOrphan(ctx, &sms.Orphan{DLR: message.DLR{Group: "g", ID: "1"}, Keys: []string{"1", "01"}, At: now, Expires: now.Add(time.Hour)}),
-		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}, oauth.Token{ID: n + 8, Kind: oauth.KindRefresh, Family: n + 8, Expires: now.Add(time.Hour)}),
+		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}, oauth.Token{ID: n + 8, App: 7, Kind: oauth.KindRefresh, Family: n + 8, Expires: now.Add(time.Hour)}),
 		s.Approve(ctx, &oauth.Approval{Until: now.Add(10 * time.Minute), Consent: oauth.Consent{App: 7, Subscriber: m, Scopes: "SMS"},
-			Code: oauth.Code{ID: n + 5, Expires: now.Add(time.Minute)}}),
-		s.Redeem(ctx, oauth.Exchange{ID: n + 5, At: now, Sealed: []byte("reply")}),
-		s.Rotate(ctx, oauth.Exchange{ID: n + 8, At: now, Sealed: []byte("reply")}),
+			Code: oauth.Code{ID: n + 5, App: 7, Expires: now.Add(time.Minute)}}),
+		s.Redeem(ctx, apptest.Tenant(7), oauth.Exchange{ID: n + 5, At: now, Sealed: []byte("reply")}),
+		s.Rotate(ctx, apptest.Tenant(7), oauth.Exchange{ID: n + 8, At: now, Sealed: []byte("reply")}),
 		s.Push(ctx, oauth.Pushed{ID: n + 6, Expires: now.Add(90 * time.Second)}),
 		s.PutSession(ctx, oauth.Session{ID: n + 7, Expires: now.Add(30 * 24 * time.Hour)}),
 		s.EditSignIn(ctx, app.LevelSandbox, m, func(*oauth.SignIn) error { return nil }),

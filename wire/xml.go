@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 )
@@ -139,5 +140,15 @@ func (p *xmlParser) content(n *Node, depth int) error {
 	}
 }
 
-// syntax keeps the reader's own words for the log.
-func syntax(err error) error { return errors.Join(errSyntax, err) }
+// syntax says where a reader stopped. Its own words are not for the log: they quote the document, in which
+// a secret or a subscriber's text may stand.
+func syntax(err error) error {
+	var at *xml.SyntaxError
+	switch {
+	case errors.Is(err, errCharset):
+		return errCharset
+	case errors.As(err, &at):
+		return fmt.Errorf("%w in line %d", errSyntax, at.Line)
+	}
+	return errSyntax
+}

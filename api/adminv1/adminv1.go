@@ -34,17 +34,19 @@ import (
 	"longlines/timeline"
 )
 
-// Store is what operators read beside the rules.
+// Store is what operators read beside the rules, whoever's it is: no request of an app leads here.
 type Store interface {
 	// MTs reads the newest n recipients before a row (0: the newest), newest first.
 	MTs(ctx context.Context, before id.Number, n int) ([]sms.MT, error)
 	// Attempts reads the posts that told about a row, oldest first.
 	Attempts(ctx context.Context, subject id.Number) ([]callback.Attempt, error)
-	Request(ctx context.Context, n id.Number) (gateway.Record, bool, error)
+	// Request reads a record with its detail; ok is false if there is none.
+	Request(ctx context.Context, n id.Number) (r gateway.Record, ok bool, err error)
 	// Requests reads the newest n records that fit before a number (0: the newest), newest first, without
-	// their detail.
+	// their details. It looks at no more than the 100,000 newest before the number in the filter's time:
+	// who wants to see further back sets Until.
 	Requests(ctx context.Context, f gateway.RequestFilter, before id.Number, n int) ([]gateway.Record, error)
-	// Consents reads those that fit, newest first.
+	// Consents reads those that fit, newest first: everybody's if the filter does not say whose.
 	Consents(ctx context.Context, f oauth.ConsentFilter) ([]oauth.Consent, error)
 	// OptOutsOf reads those of one subscriber that stand.
 	OptOutsOf(ctx context.Context, m number.MSISDN) ([]sms.OptOut, error)

@@ -29,7 +29,7 @@ type App struct {
 	RedirectURI     string          `json:"redirect_uri" required:"false" doc:"Registered redirect URI base; of a public app the whole URI, and mandatory."`
 	OnNetwork       bool            `json:"on_network,omitempty" doc:"Subscribers may consent only from a device on the network."`
 	DPoP            bool            `json:"dpop,omitempty" doc:"Its tokens are always bound to a key (RFC 9449)."`
-	Introspect      bool            `json:"introspect,omitempty" doc:"May ask about every token: a service of the operator (RFC 7662)."`
+	Introspect      bool            `json:"introspect,omitempty" doc:"May ask about every token of its level: a service of the operator (RFC 7662)."`
 	MessageListener string          `json:"message_listener,omitempty" doc:"Receive SMS is posted there."`
 	StatusListener  string          `json:"status_listener,omitempty" doc:"Receive SMS Delivery Status is posted there."`
 	NotificationURL string          `json:"notification_url,omitempty" doc:"Webhooks are posted there."`

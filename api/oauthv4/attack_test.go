@@ -203,6 +203,26 @@ func TestARefusalIsFinal(t *testing.T) {
 	denied(t, p.Press(t, "do=deny"), "access_denied")
 }
 
+// TestWhoHasLeftTheBrowserDecidesNothingThere: the next one at it may go back to the page.
+func TestWhoHasLeftTheBrowserDecidesNothingThere(t *testing.T) {
+	k := openCounter(t, "")
+	v := k.visitor()
+	p := k.signedIn(v, alice, asking("pizza-key", "IMMN"), false)
+	ticket := p.Field("ticket")
+	for range 2 { // pressed twice, it leads on all the same
+		if a := k.send(t, v, k.url, authorizePath, filled("do", "switch", "ticket", ticket)); a.status != 200 {
+			t.Fatalf("%d %q", a.status, a.location)
+		}
+	}
+	if a := k.send(t, v, k.url, authorizePath, filled("do", "allow", "ticket", ticket)); a.status != 400 || a.location != "" {
+		t.Fatalf("allowed by who is not there any more: %d %q", a.status, a.location)
+	}
+	if k.given("pizza-key", alice) != "" {
+		t.Fatal("there is a consent")
+	}
+	coded(t, p.Press(t, "do=switch").SignIn(t, bob.String(), false, k.pin(bob)).Press(t, "do=allow"))
+}
+
 // TestTheRequestIsCheckedAgain: between the page and the decision the app may have changed.
 func TestTheRequestIsCheckedAgain(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -191,7 +191,7 @@ func (p *pages) decide(c *gateway.Call) (gateway.Reply, error) {
 	case do == "allow":
 		return v.allow(t, m.Get("remember") != "")
 	case do == "switch" && v.switchable(t.How):
-		return v.askNumber("", "")
+		return v.another(t)
 	}
 	return gateway.Reply{}, wrongStep
 }
@@ -307,6 +307,15 @@ func (v *visit) deny(t ticket) (gateway.Reply, error) {
 		return gateway.Reply{}, err
 	}
 	return v.refused(v.call, r)
+}
+
+// another lets somebody else sign in. The form of who leaves is spent, so that it is not allowed by whoever
+// comes next and goes back to it.
+func (v *visit) another(t ticket) (gateway.Reply, error) {
+	if _, err := v.Service.Deny(v.call.Context(), *v.request, t.Once, t.until()); err != nil && !errors.Is(err, oauth.ErrUsed) {
+		return gateway.Reply{}, err
+	}
+	return v.askNumber("", "")
 }
 
 // askConsent shows what the app asks for.

@@ -18,6 +18,7 @@ import (
 	"longlines/api/oauthv4"
 	"longlines/api/oauthv4/page"
 	"longlines/app"
+	"longlines/audit"
 	"longlines/gateway"
 	"longlines/number"
 	"longlines/oauth"
@@ -213,7 +214,7 @@ func denied(t testing.TB, p *visitor.Page, code string) {
 // given is what a subscriber's consent to an app covers.
 func (k *counter) given(key string, who number.MSISDN) string {
 	k.t.Helper()
-	c, _, err := k.store.Consent(context.Background(), k.apps.ByKey(key).ID, who)
+	c, _, err := k.store.Consent(context.Background(), k.apps.ByKey(key).Tenant(), who)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -259,6 +260,10 @@ func TestASubscriberConsentsByPIN(t *testing.T) {
 	}
 	if got := k.given("pizza-key", bob); got != "" {
 		t.Fatalf("bob has consented to %q", got)
+	}
+	entries, err := k.store.Audit(context.Background(), audit.Filter{})
+	if err != nil || len(entries) == 0 || entries[0].Action != "consent given" || !strings.HasPrefix(entries[0].Request, "req_") {
+		t.Fatalf("the audit log does not say by which request: %+v %v", entries, err)
 	}
 }
 

@@ -378,6 +378,12 @@ func TestDPoP(t *testing.T) {
 			t.Errorf("%s: %d", name, got)
 		}
 	}
+	t.Run("a refusal asks for a proof again, not for a bearer token", func(t *testing.T) {
+		const want = `DPoP realm="longlines", error="invalid_token", algs="ES256 ES384 EdDSA RS256 PS256"`
+		if res, _ := s.do(t, "GET", "/test/v1/ping", "", "Authorization", "dpop "+access); res.Header.Get("WWW-Authenticate") != want {
+			t.Fatalf("%q", res.Header.Get("WWW-Authenticate"))
+		}
+	})
 	t.Run("two proofs are none", func(t *testing.T) {
 		req, err := http.NewRequest("POST", at, strings.NewReader(good))
 		if err != nil {

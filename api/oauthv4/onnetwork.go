@@ -19,7 +19,11 @@ import (
 type OnNetworkConfig struct {
 	Service    *oauth.Service
 	Enrichment oauth.Enrichment // whose word is taken
-	Log        *slog.Logger     // default: none
+	// Host is that of the API, with its port if it is not the scheme's own. A device is recognised for it
+	// alone: a site whose name was made to resolve to the proxy would else read, as its own page, what apps
+	// may do for whoever visits it (DNS rebinding). "" takes any, where the proxy itself knows its names.
+	Host string
+	Log  *slog.Logger // default: none
 }
 
 // headerAssertion carries the proxy's word.
@@ -73,7 +77,10 @@ func (c OnNetworkConfig) recognise(r *http.Request) (context.Context, error) {
 	if why == nil {
 		ctx = context.WithValue(ctx, deviceKey{}, a)
 		var assertion string
-		if assertion, why = one(r.Header, headerAssertion); why == nil {
+		if assertion, why = one(r.Header, headerAssertion); why == nil && c.Host != "" && !strings.EqualFold(r.Host, c.Host) {
+			why = errHost
+		}
+		if why == nil {
 			who, ok, reason, err := c.Service.OnNetwork(ctx, c.Enrichment, assertion, r.Host, r.URL.EscapedPath(), a)
 			if err != nil {
 				return ctx, err
@@ -92,6 +99,7 @@ var (
 	errNoHeader  = errors.New("the header is missing")
 	errTwice     = errors.New("the header is there twice")
 	errForwarded = errors.New("X-Forwarded-For is not one address")
+	errHost      = errors.New("the host is not the API's")
 )
 
 // one is the value of a header that must be there once.

@@ -186,3 +186,26 @@ func TestHeadersOfIdentityEndAtTheListener(t *testing.T) {
 		t.Fatalf("%v", seen)
 	}
 }
+
+// TestADeviceIsRecognisedForOurHostAlone is a site whose name was made to resolve to the proxy: the proxy
+// keeps the Host that the browser sent, and says whose device it is.
+func TestADeviceIsRecognisedForOurHostAlone(t *testing.T) {
+	k := openCounter(t, "")
+	h := oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Service: k.service, Enrichment: enrichment(app.LevelProduction), Host: "api.example", Log: k.logger}, k.gateway)
+	for host, known := range map[string]bool{"api.example": true, "API.example": true, "api.example:8080": false, "evil.example": false, "api.example.evil.example": false} {
+		for _, path := range []string{"/consents", authorizePath} {
+			r := httptest.NewRequest(http.MethodGet, "http://"+host+path+"?client_id=mast-key&scope=IMMN", nil)
+			a, err := enrichment(app.LevelProduction).Assert(k.clock(), alice, host, path, deviceAddr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("X-Subscriber-Assertion", a)
+			r.Header.Set("X-Forwarded-For", deviceAddr.String())
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if got := w.Code == http.StatusOK && !strings.Contains(w.Body.String(), `name="number"`); got != known {
+				t.Errorf("%s%s: recognised: %v, want %v (%d)", host, path, got, known, w.Code)
+			}
+		}
+	}
+}

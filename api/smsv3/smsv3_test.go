@@ -367,7 +367,7 @@ func TestTheSameKeyOverHTTP(t *testing.T) {
 // A crash between the commit of a send and that of its answer: the key is there, the answer is not.
 func TestAKeyWithoutAnAnswer(t *testing.T) {
 	s := open(t, "")
-	key := &app.Idempotency{App: s.keys["full"].ID, Scope: "POST " + outbox, Key: "k", Fingerprint: [32]byte{1}}
+	key := &app.Idempotency{Tenant: s.keys["full"].Tenant(), Scope: "POST " + outbox, Key: "k", Fingerprint: [32]byte{1}}
 	out := sms.Outgoing{Recipients: []number.MSISDN{alice}, Text: "Hi", Key: key}
 	g := oauth.Grant{App: s.keys["full"]}
 	one, err := s.svc.Send(context.Background(), g, out)

@@ -62,7 +62,7 @@ type appCreateCmd struct {
 	ShortCode       []string      `help:"A short code of the app; the first is its sender." placeholder:"CODE"`
 	OnNetwork       bool          `help:"Subscribers may consent only from a device on the network."`
 	DPoP            bool          `name:"dpop" help:"Bind its tokens to a key (RFC 9449)."`
-	Introspect      bool          `help:"Let it ask about every token: a service of yours (RFC 7662)."`
+	Introspect      bool          `help:"Let it ask about every token of its level: a service of yours (RFC 7662)."`
 	MessageListener string        `help:"Receive SMS is posted there." placeholder:"URL"`
 	StatusListener  string        `help:"Receive SMS Delivery Status is posted there." placeholder:"URL"`
 	NotificationURL string        `name:"notification-url" help:"Webhooks are posted there." placeholder:"URL"`
@@ -131,7 +131,7 @@ func (e *env) app(a appView) {
 	for _, o := range []struct {
 		on   bool
 		says string
-	}{{a.OnNetwork, "consents from the network only"}, {a.DPoP, "tokens bound to a key"}, {a.Introspect, "may ask about every token"}} {
+	}{{a.OnNetwork, "consents from the network only"}, {a.DPoP, "tokens bound to a key"}, {a.Introspect, "may ask about every token of its level"}} {
 		if o.on {
 			only = append(only, o.says)
 		}
@@ -192,7 +192,7 @@ type appSetCmd struct {
 	ShortCode       []string       `help:"All its short codes; the first is its sender; \"\" for none." placeholder:"CODE"`
 	OnNetwork       *bool          `help:"Subscribers may consent only from a device on the network." negatable:""`
 	DPoP            *bool          `name:"dpop" help:"Bind its tokens to a key (RFC 9449)." negatable:""`
-	Introspect      *bool          `help:"Let it ask about every token: a service of yours (RFC 7662)." negatable:""`
+	Introspect      *bool          `help:"Let it ask about every token of its level: a service of yours (RFC 7662)." negatable:""`
 	MessageListener *string        `help:"Receive SMS is posted there; \"\": it waits for the poll." placeholder:"URL"`
 	StatusListener  *string        `help:"Receive SMS Delivery Status is posted there." placeholder:"URL"`
 	NotificationURL *string        `name:"notification-url" help:"Webhooks are posted there." placeholder:"URL"`

@@ -75,11 +75,11 @@ func audited(t *testing.T, cfg store.Config) {
 			return nil
 		}, false},
 		{"a consent of somebody else withdrawn", func(ctx context.Context) error {
-			_, _, err := s.Withdraw(ctx, "14255550199", form.Consent.ID, nil, oauth.BySubscriber)
+			_, _, err := s.Withdraw(ctx, pizzeria, "14255550199", form.Consent.ID, nil, oauth.BySubscriber)
 			return err
 		}, false},
 		{"a consent withdrawn", func(ctx context.Context) error {
-			_, _, err := s.Withdraw(ctx, handset, form.Consent.ID, nil, oauth.BySubscriber)
+			_, _, err := s.Withdraw(ctx, pizzeria, handset, form.Consent.ID, nil, oauth.BySubscriber)
 			return err
 		}, true},
 		{"what is no change of what is kept in the audit", func(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/app/apptest"
 	"longlines/id"
 	"longlines/number"
 	"longlines/oauth"
@@ -33,12 +34,12 @@ func tokens(t *testing.T, cfg store.Config) {
 	if _, ok, err := s.Token(ctx, 5); ok || err != nil {
 		t.Errorf("no such token: %v %v", ok, err)
 	}
-	must(t, s.RevokeToken(ctx, n))
+	must(t, s.RevokeToken(ctx, pizzeria, n))
 	if !read(n).Revoked || !read(n+1).Revoked || read(n+2).Revoked {
 		t.Error("revoking a family did not end it, or ended another")
 	}
-	must(t, s.RevokeToken(ctx, n+2))
-	must(t, s.RevokeToken(ctx, 5)) // unknown: RFC 7009 §2.2
+	must(t, s.RevokeToken(ctx, pizzeria, n+2))
+	must(t, s.RevokeToken(ctx, pizzeria, 5)) // unknown: RFC 7009 §2.2
 	if !read(n + 2).Revoked {
 		t.Error("not revoked")
 	}
@@ -78,13 +79,23 @@ func exchange(s *store.Store, a *oauth.Approval) oauth.Exchange {
 	return oauth.Exchange{ID: a.Code.ID, At: now(), Sealed: []byte("sealed"), Tokens: []oauth.Token{k, access}}
 }
 
+// successor is a refresh token being rotated.
+func successor(s *store.Store, old oauth.Token) oauth.Exchange {
+	n := s.NextToken(2)
+	k := old
+	k.ID = n
+	access := k
+	access.ID, access.Kind = n+1, oauth.KindAccess
+	return oauth.Exchange{ID: old.ID, At: now(), Sealed: []byte("reply"), Tokens: []oauth.Token{k, access}}
+}
+
 // grant is a subscriber's yes that has become tokens, the refresh token first.
 func grant(t *testing.T, s *store.Store, a app.ID, m number.MSISDN, scopes string) (oauth.Consent, []oauth.Token) {
 	t.Helper()
 	yes := approval(s, a, m, scopes)
 	must(t, s.Approve(t.Context(), yes))
 	x := exchange(s, yes)
-	must(t, s.Redeem(t.Context(), x))
+	must(t, s.Redeem(t.Context(), apptest.Tenant(a), x))
 	return yes.Consent, x.Tokens
 }
 
@@ -97,7 +108,7 @@ func consentTokens(t *testing.T, cfg store.Config) {
 	access.Covered = "SMS,IMMN"
 	same(t, "granted", read(access.ID), access)
 
-	_, _, err := s.Withdraw(ctx, handset, c.ID, []app.Scope{"SMS"}, oauth.BySubscriber)
+	_, _, err := s.Withdraw(ctx, pizzeria, handset, c.ID, []app.Scope{"SMS"}, oauth.BySubscriber)
 	must(t, err)
 	access.Covered = "IMMN"
 	same(t, "narrowed", read(access.ID), access)
@@ -106,7 +117,7 @@ func consentTokens(t *testing.T, cfg store.Config) {
 	access.Covered = "IMMN,SMS"
 	same(t, "extended", read(access.ID), access)
 
-	_, _, err = s.Withdraw(ctx, handset, c.ID, nil, oauth.ByOperator)
+	_, _, err = s.Withdraw(ctx, pizzeria, handset, c.ID, nil, oauth.ByOperator)
 	must(t, err)
 	if !read(list[0].ID).Revoked || !read(list[1].ID).Revoked {
 		t.Error("a token is live though its consent is withdrawn")
@@ -145,7 +156,7 @@ func redeemed(t *testing.T, cfg store.Config) {
 	for range parallel {
 		wg.Go(func() {
 			x := exchange(s, a)
-			switch err := s.Redeem(ctx, x); {
+			switch err := s.Redeem(ctx, pizzeria, x); {
 			case err == nil:
 				won.Add(1)
 				winner.Store(&x)
@@ -176,9 +187,9 @@ func redeemed(t *testing.T, cfg store.Config) {
 
 	ended := approval(s, 8, handset, "SMS")
 	must(t, s.Approve(ctx, ended))
-	_, _, err = s.Withdraw(ctx, handset, ended.Consent.ID, nil, oauth.BySubscriber)
+	_, _, err = s.Withdraw(ctx, stranger, handset, ended.Consent.ID, nil, oauth.BySubscriber)
 	must(t, err)
-	if err := s.Redeem(ctx, exchange(s, ended)); !errors.Is(err, oauth.ErrUsed) {
+	if err := s.Redeem(ctx, stranger, exchange(s, ended)); !errors.Is(err, oauth.ErrUsed) {
 		t.Errorf("a code whose consent is withdrawn: %v", err)
 	}
 	if n := count(t, cfg, `SELECT count(*) FROM token`); n != 2 {
@@ -190,20 +201,12 @@ func rotated(t *testing.T, cfg store.Config) {
 	ctx := t.Context()
 	s := Open(t, cfg)
 	read := tokenReader(t, s)
-	successor := func(old oauth.Token) oauth.Exchange {
-		n := s.NextToken(2)
-		k := old
-		k.ID = n
-		access := k
-		access.ID, access.Kind = n+1, oauth.KindAccess
-		return oauth.Exchange{ID: old.ID, At: now(), Sealed: []byte("reply"), Tokens: []oauth.Token{k, access}}
-	}
 	_, list := grant(t, s, 7, handset, "SMS")
 	var won atomic.Int64
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if err := s.Rotate(ctx, successor(list[0])); err == nil {
+			if err := s.Rotate(ctx, pizzeria, successor(s, list[0])); err == nil {
 				won.Add(1)
 			} else if !errors.Is(err, oauth.ErrUsed) {
 				t.Error(err)
@@ -227,25 +230,25 @@ func rotated(t *testing.T, cfg store.Config) {
 	}{
 		{"an access token is not rotated", func(t *testing.T, c oauth.Consent, list []oauth.Token) oauth.Token { return list[1] }},
 		{"a revoked token", func(t *testing.T, c oauth.Consent, list []oauth.Token) oauth.Token {
-			must(t, s.RevokeToken(ctx, list[0].ID))
+			must(t, s.RevokeToken(ctx, pizzeria, list[0].ID))
 			return list[0]
 		}},
 		{"a successor of a revoked family", func(t *testing.T, c oauth.Consent, list []oauth.Token) oauth.Token {
-			x := successor(list[0])
-			must(t, s.Rotate(ctx, x))
-			must(t, s.RevokeToken(ctx, list[0].ID))
+			x := successor(s, list[0])
+			must(t, s.Rotate(ctx, pizzeria, x))
+			must(t, s.RevokeToken(ctx, pizzeria, list[0].ID))
 			return x.Tokens[0]
 		}},
 		{"a token whose consent is withdrawn", func(t *testing.T, c oauth.Consent, list []oauth.Token) oauth.Token {
-			_, _, err := s.Withdraw(ctx, handset, c.ID, nil, oauth.BySubscriber)
+			_, _, err := s.Withdraw(ctx, pizzeria, handset, c.ID, nil, oauth.BySubscriber)
 			must(t, err)
 			return list[0]
 		}},
-		{"a token that is not there", func(t *testing.T, c oauth.Consent, list []oauth.Token) oauth.Token { return oauth.Token{ID: 5} }},
+		{"a token that is not there", func(t *testing.T, c oauth.Consent, list []oauth.Token) oauth.Token { return oauth.Token{ID: 5, App: 7} }},
 	} {
 		con, list := grant(t, s, 7, handset, "SMS")
-		x := successor(c.end(t, con, list))
-		if err := s.Rotate(ctx, x); !errors.Is(err, oauth.ErrUsed) {
+		x := successor(s, c.end(t, con, list))
+		if err := s.Rotate(ctx, pizzeria, x); !errors.Is(err, oauth.ErrUsed) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if _, ok, err := s.Token(ctx, x.Tokens[0].ID); ok || err != nil {
@@ -368,7 +371,7 @@ func extended(t *testing.T, cfg store.Config) {
 	want := c
 	want.Scopes, want.How, want.Changed, want.Used = "SMS,IMMN,TL", oauth.HowOnNetwork, c.Given.Add(time.Minute), used.Truncate(time.Minute)
 	same(t, "extended", second.Consent, want)
-	got, ok, err := s.Consent(ctx, 7, handset)
+	got, ok, err := s.Consent(ctx, pizzeria, handset)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -378,7 +381,7 @@ func extended(t *testing.T, cfg store.Config) {
 	}
 	// A note of an earlier use comes late.
 	must(t, s.ConsentsUsed(ctx, map[id.Number]time.Time{c.ID: used.Add(-time.Hour)}))
-	if got, _, err = s.Consent(ctx, 7, handset); err != nil || !got.Used.Equal(want.Used) {
+	if got, _, err = s.Consent(ctx, pizzeria, handset); err != nil || !got.Used.Equal(want.Used) {
 		t.Errorf("used %v, want %v (%v)", got.Used, want.Used, err)
 	}
 	// Many decisions at once are one consent.
@@ -391,7 +394,7 @@ func extended(t *testing.T, cfg store.Config) {
 		})
 	}
 	wg.Wait()
-	if got, _, err = s.Consent(ctx, 9, handset); err != nil || len(got.Scopes) != 2*26-1 {
+	if got, _, err = s.Consent(ctx, apptest.Tenant(9), handset); err != nil || len(got.Scopes) != 2*26-1 {
 		t.Errorf("the union of 26 decisions: %q %v", got.Scopes, err)
 	}
 }
@@ -404,7 +407,7 @@ func withdrawn(t *testing.T, cfg store.Config) {
 	c, _ := grant(t, s, 7, handset, "SMS,IMMN,TL")
 	withdraw := func(m number.MSISDN, n id.Number, scopes ...app.Scope) (oauth.Consent, bool) {
 		t.Helper()
-		out, ok, err := s.Withdraw(ctx, m, n, scopes, oauth.BySubscriber)
+		out, ok, err := s.Withdraw(ctx, pizzeria, m, n, scopes, oauth.BySubscriber)
 		must(t, err)
 		return out, ok
 	}
@@ -424,7 +427,7 @@ func withdrawn(t *testing.T, cfg store.Config) {
 	if !ok || got.Scopes != "SMS,TL" || !got.Revoked.IsZero() || got.Changed.Before(c.Changed) || heard.Load() != 1 {
 		t.Errorf("narrowed: %+v %v, heard of %d changes", got, ok, heard.Load())
 	}
-	read, ok, err := s.Consent(ctx, 7, handset)
+	read, ok, err := s.Consent(ctx, pizzeria, handset)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -433,7 +436,7 @@ func withdrawn(t *testing.T, cfg store.Config) {
 	if !ok || got.Scopes != "SMS,TL" || got.Revoked.IsZero() || got.RevokedBy != oauth.BySubscriber || heard.Load() != 2 {
 		t.Errorf("ended: %+v %v, heard of %d changes", got, ok, heard.Load())
 	}
-	if _, ok, err := s.Consent(ctx, 7, handset); ok || err != nil {
+	if _, ok, err := s.Consent(ctx, pizzeria, handset); ok || err != nil {
 		t.Errorf("in force after the end: %v %v", ok, err)
 	}
 	if _, ok := withdraw(handset, c.ID); ok {
@@ -458,7 +461,7 @@ func listed(t *testing.T, cfg store.Config) {
 		con, _ := grant(t, s, c.a, c.m, "SMS")
 		ids = append(ids, con.ID)
 	}
-	_, _, err := s.Withdraw(ctx, handset, ids[1], nil, oauth.BySubscriber)
+	_, _, err := s.Withdraw(ctx, stranger, handset, ids[1], nil, oauth.BySubscriber)
 	must(t, err)
 	for _, c := range []struct {
 		name string

@@ -37,33 +37,33 @@ func requests(t *testing.T, cfg store.Config) {
 	}
 
 	v := gateway.Saved{Fingerprint: [32]byte{7}, Status: 201, Header: map[string]string{"Location": "/x"}, Body: []byte("{}"), Created: now()}
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "k", v))
-	got, ok, err := s.SavedAnswer(ctx, 7, "POST /x", "k")
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "k", v))
+	got, ok, err := s.SavedAnswer(ctx, pizzeria, "POST /x", "k")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	same(t, "saved", got, v)
 	acc := Message(s, 7, 1, "hi")
-	acc.Key = &app.Idempotency{App: 7, Scope: "POST /x", Key: "k2", Fingerprint: [32]byte{8}}
+	acc.Key = &app.Idempotency{Tenant: pizzeria, Scope: "POST /x", Key: "k2", Fingerprint: [32]byte{8}}
 	must(t, s.Accept(ctx, acc))
 	v.Fingerprint = [32]byte{8}
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "k2", v))
-	if got, ok, err = s.SavedAnswer(ctx, 7, "POST /x", "k2"); err != nil || !ok || got.Ref != acc.Rows[0].ID || got.Status != 201 {
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "k2", v))
+	if got, ok, err = s.SavedAnswer(ctx, pizzeria, "POST /x", "k2"); err != nil || !ok || got.Ref != acc.Rows[0].ID || got.Status != 201 {
 		t.Errorf("answer to an accepted message: %+v %v %v", got, ok, err)
 	}
 	old := v
 	old.Created = now().Add(-25 * time.Hour)
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old", old))
-	if _, ok, err := s.SavedAnswer(ctx, 7, "POST /x", "old"); ok || err != nil {
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "old", old))
+	if _, ok, err := s.SavedAnswer(ctx, pizzeria, "POST /x", "old"); ok || err != nil {
 		t.Errorf("a key older than a day: %v %v", ok, err)
 	}
 	acc = Message(s, 7, 1, "hi")
-	acc.Key = &app.Idempotency{App: 7, Scope: "POST /x", Key: "old"}
+	acc.Key = &app.Idempotency{Tenant: pizzeria, Scope: "POST /x", Key: "old"}
 	must(t, s.Accept(ctx, acc)) // it may be used again
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old2", old))
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "old2", old))
 	again := gateway.Saved{Fingerprint: [32]byte{9}, Status: 400, Header: map[string]string{}, Body: []byte("no"), Created: now()}
-	must(t, s.SaveAnswer(ctx, 7, "POST /x", "old2", again)) // its time is over: it gives way
-	got, ok, err = s.SavedAnswer(ctx, 7, "POST /x", "old2")
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "old2", again)) // its time is over: it gives way
+	got, ok, err = s.SavedAnswer(ctx, pizzeria, "POST /x", "old2")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"longlines/app"
+	"longlines/app/apptest"
 	"longlines/audit"
 	"longlines/callback"
 	"longlines/fault"
@@ -60,6 +61,7 @@ func Run(t *testing.T, place func(t *testing.T) store.Config) {
 		{"what is overdue is found", overdue},
 		{"a row that was tampered with is not handed out", corrupt},
 		{"retention erases texts first and rows later", pruned},
+		{"rows are reached only by their app", tenants},
 		{"tokens are read and revoked with their family", tokens},
 		{"a token follows its consent", consentTokens},
 		{"of many redemptions of a code one gets tokens", redeemed},
@@ -70,6 +72,7 @@ func Run(t *testing.T, place func(t *testing.T) store.Config) {
 		{"a second decision adds its scopes", extended},
 		{"a consent is narrowed and ended by its subscriber alone", withdrawn},
 		{"consents are listed by app and by subscriber", listed},
+		{"consents are reached only by their subscriber", people},
 		{"parallel edits of a sign-in are all kept", signedIn},
 		{"a remembered browser is there until it is ended", sessions},
 		{"a change and its audit entry are kept together or not at all", audited},
@@ -153,7 +156,7 @@ func get[T any](t testing.TB) func(v T, err error) T {
 
 func same(t testing.TB, what string, got, want any, opts ...cmp.Option) {
 	t.Helper()
-	opts = append(opts, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b number.Address) bool { return a == b }))
+	opts = append(opts, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(app.App{}), cmp.Comparer(func(a, b number.Address) bool { return a == b }))
 	if d := cmp.Diff(want, got, opts...); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
@@ -165,6 +168,12 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 const handset = number.MSISDN("14255550100")
 
 var pizza = number.ShortCode("48507")
+
+// Who the apps 7, whose the short code is, and 8 are to the store.
+var (
+	pizzeria = apptest.Tenant(7)
+	stranger = apptest.Tenant(8)
+)
 
 // Message makes a message to n recipients with a held job for each.
 func Message(s *store.Store, a app.ID, n int, text string) *sms.Acceptance {
@@ -204,12 +213,12 @@ func accepted(t *testing.T, cfg store.Config) {
 	must(t, s.Accept(ctx, acc))
 	check := func(s *store.Store) {
 		t.Helper()
-		same(t, "message", get[[]sms.MT](t)(s.Message(ctx, 7, acc.Rows[0].ID)), acc.Rows)
+		same(t, "message", get[[]sms.MT](t)(s.Message(ctx, pizzeria, acc.Rows[0].ID)), acc.Rows)
 		same(t, "recipient", get[sms.MT](t)(s.MT(ctx, acc.Rows[1].ID)), acc.Rows[1])
-		if got := get[[]sms.MT](t)(s.Message(ctx, 8, acc.Rows[0].ID)); len(got) != 0 {
+		if got := get[[]sms.MT](t)(s.Message(ctx, stranger, acc.Rows[0].ID)); len(got) != 0 {
 			t.Errorf("another app reads %d rows", len(got))
 		}
-		if got := get[[]sms.MT](t)(s.Message(ctx, 7, acc.Rows[1].ID)); len(got) != 0 {
+		if got := get[[]sms.MT](t)(s.Message(ctx, pizzeria, acc.Rows[1].ID)); len(got) != 0 {
 			t.Errorf("the second recipient's number reads %d rows", len(got))
 		}
 	}
@@ -265,7 +274,7 @@ func idempotent(t *testing.T, cfg store.Config) {
 	s := Open(t, cfg)
 	keyed := func(print byte) *sms.Acceptance {
 		a := Message(s, 7, 2, "one")
-		a.Key = &app.Idempotency{App: 7, Scope: "POST /sms/v3/messaging/outbox", Key: "k1", Fingerprint: [32]byte{print}}
+		a.Key = &app.Idempotency{Tenant: pizzeria, Scope: "POST /sms/v3/messaging/outbox", Key: "k1", Fingerprint: [32]byte{print}}
 		return a
 	}
 	var won atomic.Int64
@@ -290,18 +299,18 @@ func idempotent(t *testing.T, cfg store.Config) {
 	if err := s.Accept(ctx, late); !errors.As(err, &taken) || taken.Ref != first || taken.Fingerprint != [32]byte{1} {
 		t.Fatalf("second: %v, %+v, want the message %d", err, taken, first)
 	}
-	if got := get[[]sms.MT](t)(s.Message(ctx, 7, late.Rows[0].ID)); len(got) != 0 {
+	if got := get[[]sms.MT](t)(s.Message(ctx, pizzeria, late.Rows[0].ID)); len(got) != 0 {
 		t.Error("rows of a refused acceptance were stored")
 	}
 	if got := get[[]sms.MT](t)(s.MTs(ctx, 0, 100)); len(got) != 2 {
 		t.Errorf("%d rows, want the 2 of one message", len(got))
 	}
-	v, ok, err := s.SavedAnswer(ctx, 7, "POST /sms/v3/messaging/outbox", "k1")
+	v, ok, err := s.SavedAnswer(ctx, pizzeria, "POST /sms/v3/messaging/outbox", "k1")
 	if err != nil || !ok || v.Ref != first || v.Status != 0 {
 		t.Errorf("saved: %+v %v %v", v, ok, err)
 	}
 	other := keyed(3)
-	other.Key.App = 8
+	other.Key.Tenant, other.Rows[0].App, other.Rows[1].App = stranger, 8, 8
 	must(t, s.Accept(ctx, other))
 }
 
@@ -663,7 +672,7 @@ func received(t *testing.T, cfg store.Config) {
 	if !again.Duplicate {
 		t.Error("a repetition was stored, over a restart")
 	}
-	if n := get[int](t)(s.Pending(ctx, 7, pizza)); n != 3 {
+	if n := get[int](t)(s.Pending(ctx, pizzeria, pizza)); n != 3 {
 		t.Errorf("%d texts wait, want 3", n)
 	}
 }
@@ -735,7 +744,7 @@ func inbox(t *testing.T, cfg store.Config) {
 	}
 	lease := func(n int) ([]string, int, id.Number) {
 		t.Helper()
-		texts, pending, l, err := s.LeaseInbox(ctx, 7, pizza, n, cfg.Now().Add(time.Minute))
+		texts, pending, l, err := s.LeaseInbox(ctx, pizzeria, pizza, n, cfg.Now().Add(time.Minute))
 		must(t, err)
 		var out []string
 		for _, m := range texts {
@@ -750,18 +759,18 @@ func inbox(t *testing.T, cfg store.Config) {
 	if pending != 2 || left != 0 {
 		t.Errorf("pending %d, then %d", pending, left)
 	}
-	must(t, s.EndLease(ctx, first, false))
-	must(t, s.EndLease(ctx, second, true))
+	must(t, s.EndLease(ctx, pizzeria, first, false))
+	must(t, s.EndLease(ctx, pizzeria, second, true))
 	c, _, _ := lease(9)
 	same(t, "put back", c, a)
 	skip.Store(int64(2 * time.Minute))
 	d, _, third := lease(9)
 	same(t, "after the lease is over", d, a)
-	must(t, s.EndLease(ctx, third, true))
+	must(t, s.EndLease(ctx, pizzeria, third, true))
 	if e, _, _ := lease(9); len(e) != 0 {
 		t.Errorf("read texts came again: %v", e)
 	}
-	if x, _, _, err := s.LeaseInbox(ctx, 8, pizza, 9, now()); err != nil || len(x) != 0 {
+	if x, _, _, err := s.LeaseInbox(ctx, stranger, pizza, 9, now()); err != nil || len(x) != 0 {
 		t.Errorf("another app leased %v, %v", x, err)
 	}
 }
@@ -821,7 +830,7 @@ func corrupt(t *testing.T, cfg store.Config) {
 			t.Errorf("read %+v, %v", m, err)
 		}
 	}
-	if texts, _, _, err := s.LeaseInbox(ctx, 7, pizza, 9, now().Add(time.Minute)); err != nil || len(texts) != 0 {
+	if texts, _, _, err := s.LeaseInbox(ctx, pizzeria, pizza, 9, now().Add(time.Minute)); err != nil || len(texts) != 0 {
 		t.Errorf("leased %v, %v", texts, err)
 	}
 }
@@ -874,7 +883,7 @@ func attempts(t *testing.T, cfg store.Config) {
 	// Given up: the text goes back to the poll.
 	a.Job, a.Number, a.Next, a.ToInbox = claimed[0], 2, time.Time{}, true
 	must(t, s.Attempted(ctx, a))
-	if n := get[int](t)(s.Pending(ctx, 7, pizza)); n != 1 {
+	if n := get[int](t)(s.Pending(ctx, pizzeria, pizza)); n != 1 {
 		t.Errorf("%d texts wait for the poll, want 1", n)
 	}
 	if got := get[[]store.LaneCount](t)(s.Jobs(ctx)); len(got) != 0 {
@@ -1161,7 +1170,7 @@ func watched(t *testing.T, cfg store.Config) {
 	var got atomic.Int64
 	s.Watch(store.ChangeToken, func(ref int64) { got.Store(ref) })
 	for i := range int64(20) {
-		must(t, s.RevokeToken(ctx, id.Number(i+1)))
+		must(t, s.RevokeToken(ctx, pizzeria, id.Number(i+1)))
 		if got.Load() != i+1 {
 			t.Fatalf("the watcher has heard of %d when %d was answered", got.Load(), i+1)
 		}
@@ -1232,7 +1241,7 @@ func Child() {
 		if err := s.Approve(audit.With(ctx, given), a); err != nil {
 			panic(err)
 		}
-		if err := s.Redeem(ctx, exchange(s, a)); err != nil {
+		if err := s.Redeem(ctx, pizzeria, exchange(s, a)); err != nil {
 			panic(err)
 		}
 		os.Stdout.WriteString("code " + strconv.FormatInt(int64(a.Code.ID), 10) + "\n")

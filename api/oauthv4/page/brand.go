@@ -69,7 +69,7 @@ func (p *Pages) dress() error {
 	if b.Color != "" && !strings.EqualFold(b.Color, ownColor) {
 		c, ok := parseColor(b.Color)
 		if !ok {
-			return fmt.Errorf("brand: the colour %q must be written as #rrggbb", b.Color)
+			return fmt.Errorf("brand: the color %q must be written as #rrggbb", b.Color)
 		}
 		style = append(style, c.properties()...)
 		icon = bytes.Replace(icon, []byte(ownColor), []byte(c.String()), 1)
