@@ -27,6 +27,16 @@ func TestARedirectURIHoldsNoPartOfTheAnswer(t *testing.T) {
 	}
 }
 
+func TestNoAppIsCalledTheOperator(t *testing.T) {
+	_, d := open(t)
+	for _, name := range []string{"operator", " Operator ", "ＯＰＥＲＡＴＯＲ"} {
+		var invalid *app.Invalid
+		if _, _, err := d.Create(context.Background(), app.App{Name: name}, ""); !errors.As(err, &invalid) || invalid.Field != "name" {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestAPromotionTakesNoKeyOfTheSandboxAlong(t *testing.T) {
 	ctx := context.Background()
 	_, d := open(t)

@@ -55,8 +55,12 @@ func tidy(a *App) (wrong []error) {
 	}
 	var err error
 	a.Name, err = cleanText("name", a.Name)
-	if err == nil && a.Name == "" {
+	switch {
+	case err != nil:
+	case a.Name == "":
 		err = invalid("name", "is empty")
+	case strings.EqualFold(a.Name, operator):
+		err = invalid("name", "is what the operator's own texts are listed under")
 	}
 	note(err)
 	a.Owner, err = cleanText("owner", a.Owner)

@@ -25,6 +25,7 @@ type SMS struct {
 	Expires time.Time // the end of its validity; the centre is told what remains of it
 	Attempt int       // 1 for the first
 	Virtual bool      // for the virtual network only: no live link may carry it
+	Private bool      // what it says is for its recipient alone, such as a PIN: shown to nobody who watches
 }
 
 // Ref is the centre's name for one segment it accepted.

@@ -8,6 +8,11 @@ import (
 	"longlines/number"
 )
 
+// Private reports whether what a text says is for its recipient alone: the operator's own texts carry
+// PINs, and whoever watches the platform must not be able to sign in as a subscriber
+// (docs/reference/reliability.md T25).
+func (m *MT) Private() bool { return m.App < 0 }
+
 // Text sends a text of the operator's own to a subscriber over the network of the level: a PIN. It does
 // not ask whether the subscriber has opted out, because it is not an app that speaks, and who has
 // refused all texts must still be able to sign in. Durable on return; its errors are faults, among them

@@ -49,7 +49,7 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 	}
 	refs, done, err := s.cfg.Network.Submit(ctx, j.Lane, message.SMS{
 		ID: m.ID, Message: m.Message, From: m.From, To: m.To, Text: m.Text, WantDLR: true, Expires: m.Expires, Attempt: j.Attempt + 1,
-		Virtual: s.virtual(m.App),
+		Virtual: s.virtual(m.App), Private: m.Private(),
 	})
 	if done != nil {
 		// Only now is the place in the SMPP window free again: a slow store slows the sending.

@@ -171,7 +171,7 @@ func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
 	}
 	first := st.Rows[0]
 	out := Story{Title: "Message " + x.SMS.Name(first.Message), Facts: [][2]string{
-		{"app", x.appName(first.App)}, {"from", first.From.String()}, {"text", first.Text},
+		{"app", x.appName(first.App)}, {"from", first.From.String()}, {"text", textOf(&first)},
 		{"accepted", first.Accepted.UTC().Format(time.RFC3339Nano)}, {"expires", first.Expires.UTC().Format(time.RFC3339)},
 	}, Steps: []StoryStep{}}
 	for _, r := range x.callsOf(ctx, first) {
@@ -219,6 +219,14 @@ func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
 	}
 	sortSteps(out.Steps)
 	return out, nil
+}
+
+// textOf is what a text says, unless that is for its recipient alone.
+func textOf(m *sms.MT) string {
+	if m.Private() {
+		return "[for its recipient alone, not shown]"
+	}
+	return m.Text
 }
 
 // posts are the steps by which an app's listener was told about a row.

@@ -30,6 +30,7 @@ type serveCmd struct {
 }
 
 func (cmd *serveCmd) Run(e *env) error {
+	noCore()
 	flags := map[string]any{}
 	for key, v := range map[string]string{
 		"data": cmd.Data, "api.listen": cmd.APIListen, "admin.listen": cmd.AdminListen, "sandbox.smsc_listen": cmd.SMSCListen,

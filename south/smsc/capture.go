@@ -57,7 +57,7 @@ func headerLine(h smpp.Header) string {
 
 // show puts a PDU on the timeline: one line, its parameters and its octets. about is the PDU that
 // tells whom it concerns: itself, or for a response the request. m is the text it carries, if it is
-// one of ours.
+// one of ours; of a private one, what it says is left out.
 func (s *SMSC) show(way string, h smpp.Header, p, about smpp.PDU, m *message.SMS, took time.Duration) {
 	h.ID = p.CommandID()
 	e := timeline.Entry{
@@ -67,13 +67,14 @@ func (s *SMSC) show(way string, h smpp.Header, p, about smpp.PDU, m *message.SMS
 	if h.Status != smpp.StatusROK {
 		e.Code = h.Status.Code()
 	}
+	private := m != nil && m.Private && p == about
 	var b strings.Builder
 	b.WriteString(headerLine(h))
 	b.WriteByte('\n')
 	switch about := about.(type) {
 	case *smpp.SubmitSM:
 		e.Number = handset(about.Dest)
-		if p == about {
+		if p == about && !private {
 			s.describe(&b, about.Source, about.Dest, about.ESMClass, about.DataCoding, about.Message(), about.TLVs)
 			fmt.Fprintf(&b, "registered_delivery 0x%02X, validity_period %q\n", uint8(about.RegisteredDelivery), about.ValidityPeriod)
 		}
@@ -99,7 +100,9 @@ func (s *SMSC) show(way string, h smpp.Header, p, about smpp.PDU, m *message.SMS
 	if m != nil && s.cfg.Name != nil && m.Message != 0 {
 		e.Message = s.cfg.Name(m.Message)
 	}
-	if raw, err := smpp.Append(nil, h, p); err == nil {
+	if private {
+		b.WriteString("a text for its recipient alone, not shown\n")
+	} else if raw, err := smpp.Append(nil, h, p); err == nil {
 		b.WriteByte('\n')
 		b.WriteString(hex.Dump(raw))
 	}

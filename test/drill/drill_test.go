@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,9 +85,11 @@ type world struct {
 	t      *testing.T
 	info   longlines.Info
 	log    *record
+	out    *record // what a process wrote for the person who started it
 	client *http.Client
 	stop   func() error // may be called again
 	kill   func()       // of a process only
+	abort  func()       // likewise: with a dump of its stacks, if GOTRACEBACK says so
 }
 
 func (w *world) open() {
@@ -145,11 +148,11 @@ func run(t *testing.T, more ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, log: &record{}}
+	w := &world{t: t, log: &record{}, out: &record{}}
 	ready := filepath.Join(t.TempDir(), "ready.json")
 	cmd := exec.Command(path, append([]string{"serve", "--no-open", "--ready-file", ready, "--api-listen", "127.0.0.1:0",
 		"--admin-listen", "127.0.0.1:0"}, more...)...)
-	cmd.Stdout, cmd.Stderr = w.log, w.log
+	cmd.Stdout, cmd.Stderr = w.out, w.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +160,7 @@ func run(t *testing.T, more ...string) *world {
 	exited := make(chan struct{})
 	go func() { ended <- cmd.Wait(); close(exited) }()
 	w.kill = func() { cmd.Process.Kill(); <-exited }
+	w.abort = func() { cmd.Process.Signal(syscall.SIGABRT); <-exited }
 	w.stop = sync.OnceValue(func() error {
 		select {
 		case <-exited:

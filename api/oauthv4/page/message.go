@@ -159,7 +159,7 @@ func (a App) Initial() string {
 
 // PINText is the text that carries a PIN; app is "" for My consents. It fits one segment: a name of an
 // app that would not is cut, or left out where the alphabet of texts (TS 23.038 §6.2.1) lacks its
-// letters.
+// letters. The PIN stands behind the twenty characters that a receipt quotes (SMPP v3.4 appendix B).
 func (p *Pages) PINText(lang, app, pin string, life time.Duration) string {
 	m := p.speak(lang)
 	pairs := []any{"pin", pin, "brand", sevenBit(p.brand.Name), "minutes", strconv.Itoa(max(1, int(life.Minutes())))}
