@@ -10,8 +10,8 @@
 //	server.go       too many at once? 503
 //	quota.go        a unit of the minute and of the day left? 403
 //	gateway.go      media type 415, size 413; the body is read
-//	idempotency.go  seen before? the kept answer, 409 or 422
 //	gateway.go      does the subscriber's consent cover the scope? POL0002
+//	idempotency.go  seen before? the kept answer, 409 or 422
 //	                then the row's handler, with a deadline: 502
 //
 // Every answer, good or bad, is written here once: in the caller's format, in the dialect of the
@@ -292,11 +292,11 @@ func (x *exchange) run(rt *route, r *http.Request) (reply Reply, done bool, err 
 			return reply, false, err
 		}
 	}
-	if done, err := x.once(r); done || err != nil {
-		return reply, done, err
-	}
 	if g := &x.call.Grant; rt.Scope != "" && !g.Consented(rt.Scope) {
 		return reply, false, fault.OptedOut.With(g.Subscriber.Tel())
+	}
+	if done, err := x.once(r); done || err != nil {
+		return reply, done, err
 	}
 	x.call.Wait = wait(r, x.call.Grant.App)
 	x.ran = true

@@ -42,11 +42,8 @@ func (h handler) introspect(c *gateway.Call) (gateway.Reply, error) {
 	if token == "" {
 		return gateway.Reply{}, fault.TokenMissing
 	}
-	a, err := h.Service.Authenticate(c.Context(), who)
+	a, err := h.caller(c, who)
 	if err != nil {
-		return gateway.Reply{}, err
-	}
-	if err := c.Charge(a); err != nil {
 		return gateway.Reply{}, err
 	}
 	t, err := h.Service.Introspect(c.Context(), a, token)

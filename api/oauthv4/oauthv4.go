@@ -4,7 +4,8 @@
 //
 //	POST /oauth/v4/token                          Get Access Token
 //	POST /oauth/v4/revoke                         Revoke Token
-//	GET  /oauth/v4/authorize                      Get User Authorization
+//	GET  /oauth/v4/authorize                      Get User Authorization, and POST of its forms
+//	GET  /consents                                My consents, likewise
 //	POST /oauth/v4/par                            Push Authorization Request (RFC 9126)
 //	POST /oauth/v4/introspect                     Introspect Token (RFC 7662)
 //	GET  /.well-known/oauth-authorization-server  what is supported (RFC 8414)
@@ -154,6 +155,15 @@ func member(n *wire.Node, name string) string {
 
 // assertionType is the only kind of client_assertion that is taken (RFC 7523 §2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// caller is the app that calls, once it has proved itself and been charged for the call.
+func (h handler) caller(c *gateway.Call, who oauth.Credentials) (*app.App, error) {
+	a, err := h.Service.Authenticate(c.Context(), who)
+	if err != nil {
+		return nil, err
+	}
+	return a, c.Charge(a)
+}
 
 // credentials finds how the client says who it is: in HTTP Basic, whose two parts are form-encoded
 // (RFC 6749 §2.3.1), else in the body. What is said in both places must be the same.

@@ -27,11 +27,8 @@ func (h handler) push(c *gateway.Call) (gateway.Reply, error) {
 	if err != nil {
 		return gateway.Reply{}, err
 	}
-	a, err := h.Service.Authenticate(c.Context(), who)
+	a, err := h.caller(c, who)
 	if err != nil {
-		return gateway.Reply{}, err
-	}
-	if err := c.Charge(a); err != nil {
 		return gateway.Reply{}, err
 	}
 	key, err := h.proof(c)

@@ -27,11 +27,8 @@ func (h handler) revoke(c *gateway.Call) (gateway.Reply, error) {
 	default:
 		return gateway.Reply{}, fault.TokenTypeUnsupported
 	}
-	a, err := h.Service.Authenticate(c.Context(), who)
+	a, err := h.caller(c, who)
 	if err != nil {
-		return gateway.Reply{}, err
-	}
-	if err := c.Charge(a); err != nil {
 		return gateway.Reply{}, err
 	}
 	if err := h.Service.Revoke(c.Context(), a, token); err != nil {

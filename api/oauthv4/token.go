@@ -67,11 +67,8 @@ func (h handler) grant(c *gateway.Call, n *wire.Node) (gateway.Reply, error) {
 	if err != nil {
 		return gateway.Reply{}, err
 	}
-	a, err := h.Service.Authenticate(c.Context(), who)
+	a, err := h.caller(c, who)
 	if err != nil {
-		return gateway.Reply{}, err
-	}
-	if err := c.Charge(a); err != nil {
 		return gateway.Reply{}, err
 	}
 	key, err := h.proof(c)
