@@ -263,6 +263,12 @@ func TestARememberedBrowserIsKnownAndCanBeSomebodyElse(t *testing.T) {
 	if page.Location == nil || page.Location.Query().Get("error") != "access_denied" || page.Location.Query().Get("error_description") == "" {
 		t.Fatalf("deny: %v %s", page.Location, page.Text)
 	}
+	var audit struct {
+		Entries []struct{ Actor, Action string } `json:"entries"`
+	}
+	if w.admin(http.MethodGet, "/admin/v1/audit?limit=1", nil, &audit); len(audit.Entries) != 1 || audit.Entries[0].Action != "consent refused" || audit.Entries[0].Actor != "subscriber +14255550101" {
+		t.Fatalf("the refusal in the audit: %+v", audit)
+	}
 }
 
 func TestAPublicAppMustUsePKCEAndItsRefreshTokenRotates(t *testing.T) {

@@ -299,7 +299,7 @@ func (v *visit) deny(t ticket) (gateway.Reply, error) {
 	if t.Step != stepConsent {
 		return v.refused(v.call, v.Service.Refuse(*v.request, fault.AccessDenied))
 	}
-	r, err := v.Service.Deny(v.call.Context(), *v.request, t.Once, t.until())
+	r, err := v.Service.Deny(v.call.Context(), *v.request, t.person(), t.Once, t.until())
 	if errors.Is(err, oauth.ErrUsed) {
 		return gateway.Reply{}, v.used()
 	}
@@ -312,7 +312,7 @@ func (v *visit) deny(t ticket) (gateway.Reply, error) {
 // another lets somebody else sign in. The form of who leaves is spent, so that it is not allowed by whoever
 // comes next and goes back to it.
 func (v *visit) another(t ticket) (gateway.Reply, error) {
-	if _, err := v.Service.Deny(v.call.Context(), *v.request, t.Once, t.until()); err != nil && !errors.Is(err, oauth.ErrUsed) {
+	if err := v.Service.Spend(v.call.Context(), t.Once, t.until()); err != nil && !errors.Is(err, oauth.ErrUsed) {
 		return gateway.Reply{}, err
 	}
 	return v.askNumber("", "")
