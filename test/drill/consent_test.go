@@ -468,7 +468,8 @@ func (s *subscriber) check() {
 		case y.got.Access == "":
 			// It was not tried, or no reply was seen: at once, or from a second after the first redemption.
 			deadline := time.Now().Add(3 * time.Second)
-			for {
+			tick := time.NewTicker(100 * time.Millisecond) // the second is the platform's to count
+			for ; ; <-tick.C {
 				got, a, err := s.w.redeem(s.app, y.code)
 				if err == nil && a.status == http.StatusOK {
 					s.took(y, got)
@@ -478,8 +479,8 @@ func (s *subscriber) check() {
 					fail("a code whose redirect was seen (tried %t) is answered %v %d %s", y.tried, err, a.status, a.body)
 					break
 				}
-				time.Sleep(100 * time.Millisecond) // the second is the platform's to count
 			}
+			tick.Stop()
 			if y.tried {
 				s.lost++
 			}
@@ -886,7 +887,7 @@ func rows(t *testing.T, data string) map[string]int {
 func resident(t *testing.T, pid int) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if os.IsNotExist(err) {
+	if os.IsNotExist(err) && os.Getenv("CI") != "true" {
 		t.Skip("there is no /proc to read the memory of a process from")
 	}
 	if err != nil {

@@ -98,10 +98,11 @@ func each(t *testing.T, f func(t *testing.T, lang string, body []byte, doc *html
 	}
 }
 
-// TestPagesCanBeLookedAt writes what a person would look at, if told where.
+// TestPagesCanBeLookedAt writes what a person would look at, to be kept if told where.
 func TestPagesCanBeLookedAt(t *testing.T) {
-	if *pagesDir == "" {
-		t.Skip("-pages is not given")
+	dir := *pagesDir
+	if dir == "" {
+		dir = t.TempDir()
 	}
 	logo := []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 32"><circle cx="16" cy="16" r="14" fill="#ffcc00"/><text x="38" y="22" font-family="sans-serif" font-weight="700" font-size="18" fill="#888">Acme Tel</text></svg>`)
 	for name, b := range map[string]page.Brand{
@@ -111,7 +112,7 @@ func TestPagesCanBeLookedAt(t *testing.T) {
 	} {
 		p := pages(t, b)
 		write := func(file string, body []byte) {
-			file = filepath.Join(*pagesDir, name, file)
+			file = filepath.Join(dir, name, file)
 			os.MkdirAll(filepath.Dir(file), 0o755)
 			if err := os.WriteFile(file, body, 0o644); err != nil {
 				t.Fatal(err)
