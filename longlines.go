@@ -176,6 +176,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (p *Platform, err er
 	if a := p.apps.ByShortCode(number.ShortCode(cfg.OAuth.SignIn.Sender)); a != nil {
 		return nil, badKey("oauth.sign_in.sender", "%s is the short code of the app %q; PINs need one that no app has", cfg.OAuth.SignIn.Sender, a.Name)
 	}
+	if cfg.OAuth.SignIn.Sender == "" {
+		log.Warn("oauth.sign_in.sender is not set: no PIN can be sent, so only devices on the network can consent")
+	}
 	own, err := hkdf.Key(sha256.New, sealKey, nil, "longlines oauth", 32)
 	if err != nil {
 		return nil, err
