@@ -28,7 +28,7 @@ import (
 func TestOAuthClients(t *testing.T) {
 	node := need(t, "Node.js", "node")
 	need(t, "openid-client (npm ci in test/peer)", "node_modules/openid-client/package.json")
-	for _, script := range []string{"openid-client.mjs", "oauth4webapi.mjs", "simple-oauth2.mjs"} {
+	for _, script := range []string{"openid-client.mjs", "oauth4webapi.mjs", "simple-oauth2.mjs", "passport-oauth2.mjs"} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
 			info := start(t, nil)
 			const redirect = "https://pizza.example/callback"
