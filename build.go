@@ -21,7 +21,6 @@ import (
 
 	"longlines/api/adminv1"
 	"longlines/api/oauthv4"
-	"longlines/api/oauthv4/page"
 	"longlines/api/reference"
 	"longlines/api/sandboxv1"
 	"longlines/api/smsv3"
@@ -148,11 +147,7 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 	cfg := p.cfg
 	metrics := gateway.NewMetrics(reg)
 	pages := reference.New(reference.Config{PublicURL: cfg.API.PublicURL})
-	brand, err := cfg.brand()
-	if err != nil {
-		return err
-	}
-	consents, err := page.New(brand)
+	consents, err := cfg.pages()
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package longlines
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
@@ -86,7 +85,7 @@ func (c *Config) checkOAuth() error {
 			return badKey(fmt.Sprintf("oauth.sign_in.home[%d]", i), "%q is not the beginning of a number, such as +1", p)
 		}
 	}
-	if _, err := c.brand(); err != nil {
+	if _, err := c.pages(); err != nil {
 		return err
 	}
 	n := c.OAuth.OnNetwork
@@ -131,22 +130,23 @@ func (n OnNetworkConfig) enrichment() (oauth.Enrichment, error) {
 	return oauth.Enrichment{Issuer: or(n.Issuer, "enrichment"), Key: key, Level: app.LevelProduction}, nil
 }
 
-// brand reads the logo and says what is wrong with the rest.
-func (c *Config) brand() (page.Brand, error) {
+// pages are what subscribers see, in the operator's colors; the error says what is wrong with those.
+func (c *Config) pages() (*page.Pages, error) {
 	b := c.OAuth.Brand
-	out := page.Brand{Name: b.Name, Color: b.Color, Support: b.Support, Terms: b.Terms, Privacy: b.Privacy}
+	brand := page.Brand{Name: b.Name, Color: b.Color, Support: b.Support, Terms: b.Terms, Privacy: b.Privacy}
 	if b.Logo != "" {
 		logo, err := os.ReadFile(b.Logo)
 		switch {
 		case err != nil:
-			return out, badKey("oauth.brand.logo", "%w", err)
+			return nil, badKey("oauth.brand.logo", "%w", err)
 		case len(logo) > maxLogo:
-			return out, badKey("oauth.brand.logo", "%s has %d bytes; at most %d are sent to a phone", b.Logo, len(logo), maxLogo)
+			return nil, badKey("oauth.brand.logo", "%s has %d bytes; at most %d are sent to a phone", b.Logo, len(logo), maxLogo)
 		}
-		out.Logo = bytes.Clone(logo)
+		brand.Logo = logo
 	}
-	if _, err := page.New(out); err != nil {
-		return out, badKey("oauth.brand", "%w", err)
+	p, err := page.New(brand)
+	if err != nil {
+		return nil, badKey("oauth.brand", "%w", err)
 	}
-	return out, nil
+	return p, nil
 }

@@ -30,8 +30,8 @@ type Endpoint struct {
 	QueryToken bool
 	Handle     func(c *Call) (Reply, error)
 	// Page, if set, renders a refusal as a page for a caller whose Accept prefers HTML; nil, or a nil
-	// result, leaves it in the row's dialect (docs/reference/errors.md §1.3). c may be nil when the
-	// request was refused before it had one.
+	// result, leaves it in the row's dialect (docs/reference/errors.md §1.3). c may be of a request that was
+	// refused before its body was read.
 	Page func(c *Call, f *fault.Fault) (html []byte, header http.Header)
 }
 

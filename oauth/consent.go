@@ -42,6 +42,9 @@ func (s *Service) Consents(ctx context.Context, who Person) ([]Consent, error) {
 	return out, nil
 }
 
+// App finds the app of a consent, a deleted one too; nil if there is none.
+func (s *Service) App(n app.ID) *app.App { return s.apps.ByID(n) }
+
 // Withdraw takes scopes off a subscriber's consent, or ends it (no scopes named, or none left). Its
 // tokens end at once here, within a second on other nodes. by is BySubscriber or ByOperator. An audit
 // entry that ctx carries is kept, else the change makes its own. ok is false if the subscriber has no

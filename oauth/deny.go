@@ -37,6 +37,3 @@ func (s *Service) Spend(ctx context.Context, once [32]byte, until time.Time) err
 	}
 	return nil
 }
-
-// App finds the app of a consent, a deleted one too; nil if there is none.
-func (s *Service) App(n app.ID) *app.App { return s.apps.ByID(n) }

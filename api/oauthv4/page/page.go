@@ -94,7 +94,7 @@ type Number struct {
 	Form
 	App     *App   // nil: to see My consents
 	Typed   string // what was typed before, to be corrected
-	Problem string // key of a message: "number.invalid", "number.slow_down"; "" for none
+	Problem string // key of a message: "number.invalid"; "" for none
 	// Remember is whether the box is ticked.
 	Remember bool
 	CanDeny  bool // there is an app to go back to

@@ -65,7 +65,6 @@ func samples(p *page.Pages, lang string) map[string][]byte {
 	return map[string][]byte{
 		"number":         p.Number(lang, self, number),
 		"number-wrong":   p.Number(lang, self, wrong),
-		"number-slow":    p.Number(lang, self, page.Number{Form: form, App: &long, Problem: "number.slow_down", CanDeny: true}),
 		"number-own":     p.Number(lang, "/consents", page.Number{Form: form}),
 		"pin":            p.PIN(lang, self, page.PIN{Form: form, App: &pizza, Number: "•••• 0100"}),
 		"pin-wrong":      p.PIN(lang, self, page.PIN{Form: form, Number: "+1425****100", Problem: "pin.wrong"}),
