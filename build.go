@@ -397,7 +397,7 @@ func (p *Platform) seedDemo(ctx context.Context) error {
 	if a == nil {
 		var err error
 		made := audit.With(ctx, audit.Entry{Actor: "configuration", Action: "demo app made", Object: "app " + demoName})
-		a, _, err = p.apps.Create(made, app.App{Name: demoName, RedirectURI: landing, Key: demoKey, Level: app.LevelSandbox, ShortCodes: []number.ShortCode{demoCode},
+		a, _, err = p.apps.Create(made, app.App{Name: demoName, Owner: "Longlines sandbox", RedirectURI: landing, Key: demoKey, Level: app.LevelSandbox, ShortCodes: []number.ShortCode{demoCode},
 			Scopes: []app.Scope{app.ScopeSMS, app.ScopeMMS, app.ScopeIMMN, app.ScopeMIM, app.ScopeNotificationChannel, app.ScopeWebRTC,
 				app.ScopeWebRTCMobile, app.ScopeEmergencyServices}}, demoSecret)
 		if err != nil {
