@@ -71,8 +71,11 @@ type SMSC struct {
 	owed     int   // receipts about to be made by messages that are accepted already
 	texts    int   // the same as receipts of phones' texts
 	held     deque[heldAnswer]
-	space    chan struct{} // holds one: texts went down
-	stats    Stats
+	space    chan struct{}      // holds one: texts went down
+	fresh    deque[*submission] // accepted, and their messages not seen to yet; in the order of their ids
+
+	fulfilling bool // somebody sees to them
+	stats      Stats
 }
 
 // Stats are the counters of a centre since its start, and its present load.

@@ -25,6 +25,8 @@ type message struct {
 	arrived  time.Time
 	status   smpp.Status // that it is refused with
 
+	prompt bool // its fate was due when it was accepted
+
 	// Once the message has an id these are guarded by SMSC.mu, and in its final state they stand still.
 	origin  *bind
 	state   smpp.MessageState
@@ -57,6 +59,10 @@ type submission struct {
 	failed   []smpp.Unsuccess // of submit_multi
 	replaces bool             // replace_if_present_flag
 	respond  func(id string)  // answers with success; nil: submit_sm_resp
+
+	// Guarded by SMSC.mu.
+	ready bool   // its messages may have their fate
+	then  func() // see SMSC.finish
 }
 
 // submit is submit_sm.
@@ -341,16 +347,18 @@ func (c *SMSC) accept(s *submission) {
 		if s.replaces {
 			c.withdraw(m)
 		}
+		m.prompt = !m.when().After(now)
 		c.ring[c.seq%remembered] = m
 		c.stats.Accepted++
 	}
+	c.fresh.pushBack(s)
 	listening := c.general+c.ranged > 0
 	c.mu.Unlock()
 
 	// What comes later is noted down first, so that it is certain once the answer is out.
 	for _, m := range s.messages {
-		if at := m.when(); at.After(now) && m.habit.Fate != phone.FateSilent {
-			c.agenda.at(at, func() { c.finish(m, nil) })
+		if !m.prompt && m.habit.Fate != phone.FateSilent {
+			c.agenda.at(m.when(), func() { c.finish(m, nil) })
 		}
 	}
 	answer := func() {
@@ -360,17 +368,37 @@ func (c *SMSC) accept(s *submission) {
 			s.request.Respond(smpp.StatusROK, &smpp.SubmitSMResp{MessageID: id})
 		}
 	}
-	if m := s.messages[0]; m.habit.Receipt == phone.ReceiptEarly && m.registry.Wants(true) && listening && !m.due.After(now) {
+	if m := s.messages[0]; m.habit.Receipt == phone.ReceiptEarly && m.registry.Wants(true) && listening && m.prompt {
 		c.agenda.at(now.Add(earlyTime), answer) // should nobody acknowledge the receipt; a second answer is none
-		c.finish(m, answer)
+		c.fulfil(s, answer)
 		return
 	}
 	answer()
-	for _, m := range s.messages {
-		if !m.when().After(now) && m.habit.Fate != phone.FateSilent {
-			c.finish(m, nil)
-		}
+	c.fulfil(s, nil)
+}
+
+// fulfil lets the messages of a submission that is answered, or is answered by then, have the fate that is due
+// already. Requests are answered side by side, but whatever was accepted first reaches its phone and its receipt
+// first: one goroutine at a time does it for all, and stops at the first that is not answered yet.
+func (c *SMSC) fulfil(s *submission, then func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.ready, s.then = true, then
+	if c.fulfilling {
+		return
 	}
+	c.fulfilling = true
+	for c.fresh.len() > 0 && c.fresh.front().ready {
+		s, _ := c.fresh.popFront()
+		c.mu.Unlock()
+		for _, m := range s.messages {
+			if m.prompt && m.habit.Fate != phone.FateSilent {
+				c.finish(m, s.then)
+			}
+		}
+		c.mu.Lock()
+	}
+	c.fulfilling = false
 }
 
 // when is the time of a message's fate: when it is due, or when its validity ends before.
