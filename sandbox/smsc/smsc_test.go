@@ -77,10 +77,14 @@ func (c *centre) bind(t testing.TB, b smpp.BindConfig, answer func(*smpp.Deliver
 		b.SystemID, b.Password = "sandbox", "sandbox"
 	}
 	e := &esme{t: t, in: make(chan *smpp.DeliverSM, 1<<16)}
+	inbound := 1 // so that they are noted in the order in which they came
+	if answer != nil {
+		inbound = 1000 // an ESME that is slow to acknowledge holds that many
+	}
 	s, _, err := smpp.Dial(t.Context(), smpp.DialConfig{
 		Addr: c.Addr().String(), Bind: b,
 		Session: smpp.SessionConfig{
-			Window: 1000, InboundWindow: 1000, // an ESME that is slow to acknowledge holds that many
+			Window: 1000, InboundWindow: inbound,
 			OnPDU: func(dir smpp.Direction, h smpp.Header, _ []byte) {
 				if dir == smpp.Received {
 					e.mu.Lock()
