@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -55,6 +56,18 @@ type ListenerConfig struct {
 	MaxConnsPerIP int `koanf:"max_conns_per_ip"`
 	// MaxInFlight bounds calls of one app at a time (1 to 100,000); default 64, sandbox on loopback 1,024.
 	MaxInFlight int `koanf:"max_in_flight"`
+	// TrustedProxies are the addresses (CIDR) of load balancers in front of the listener. Callers are whom they name in
+	// X-Forwarded-For; from anybody else the header counts for nothing. Default: none.
+	TrustedProxies []string `koanf:"trusted_proxies"`
+}
+
+// proxies are the prefixes of TrustedProxies, which [Config.check] has read.
+func (c ListenerConfig) proxies() []netip.Prefix {
+	var all []netip.Prefix
+	for _, s := range c.TrustedProxies {
+		all = append(all, netip.MustParsePrefix(s).Masked())
+	}
+	return all
 }
 
 // AdminConfig is the admin listener.

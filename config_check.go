@@ -98,6 +98,14 @@ func (c *Config) checkListeners() error {
 		}
 		c.API.PublicURL = strings.TrimRight(c.API.PublicURL, "/")
 	}
+	for i, cidr := range c.API.TrustedProxies {
+		switch p, err := netip.ParsePrefix(cidr); {
+		case err != nil:
+			return badKey(fmt.Sprintf("api.trusted_proxies[%d]", i), "%q is not a network such as 10.0.0.0/8 or 10.0.0.7/32", cidr)
+		case p.Bits() == 0:
+			return badKey(fmt.Sprintf("api.trusted_proxies[%d]", i), "%q is everybody: name the load balancers only", cidr)
+		}
+	}
 	for i, cidr := range c.Callback.Allow {
 		if _, err := netip.ParsePrefix(cidr); err != nil {
 			return badKey(fmt.Sprintf("callback.allow[%d]", i), "%q is not a network such as 10.0.0.0/8", cidr)

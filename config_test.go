@@ -58,6 +58,8 @@ func TestAWrongConfigurationNamesTheKey(t *testing.T) {
 		"a store by http":               {"store:\n  url: http://db.example", "store.url", "postgres://"},
 		"a store by https":              {"store:\n  url: https://db.example", "store.url", "postgres://"},
 		"a short sealing key":           {"store:\n  secret_key: abcd", "store.secret_key", "64 hexadecimal digits"},
+		"a proxy without a prefix":      {"api:\n  trusted_proxies: [10.0.0.7]", "api.trusted_proxies[0]", "10.0.0.7/32"},
+		"everybody a proxy":             {"api:\n  trusted_proxies: [10.0.0.0/8, '::/0']", "api.trusted_proxies[1]", "everybody"},
 		"a network that is none":        {"callback:\n  allow: [10.0.0.0/8, 10.0.0.1]", "callback.allow[1]", "not a network"},
 		"a negative quota":              {"quota:\n  sandbox:\n    per_minute: -1", "quota.sandbox.per_minute", "-1 is not from 1"},
 		"a negative daily quota":        {"quota:\n  production:\n    per_day: -1", "quota.production.per_day", "-1 is not from 1"},

@@ -71,7 +71,10 @@ type Config struct {
 	PublicURL string
 	// Issuer is the address of the authorization server, which is the API's own: proofs of possession
 	// (RFC 9449) must be for it, whatever Host a request names. "" takes PublicURL, or Host.
-	Issuer  string
+	Issuer string
+	// Proxies are the load balancers in front of the listener. Whoever they name in X-Forwarded-For is taken for
+	// the caller, in limits and records; nobody else's header is.
+	Proxies []netip.Prefix
 	Limits  Limits
 	Log     *slog.Logger // default slog.Default()
 	Metrics *Metrics     // nil: none
@@ -94,6 +97,7 @@ type Gateway struct {
 	now        func() time.Time
 	publicURL  string
 	issuer     string
+	proxies    []netip.Prefix
 	limits     Limits
 	log        *slog.Logger
 	metrics    *Metrics
@@ -126,7 +130,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		tokens: c.Tokens, apps: c.Apps, meter: c.Meter, store: c.Store, feed: c.Timeline, name: c.Name, now: c.Now,
 		publicURL: strings.TrimRight(c.PublicURL, "/"), issuer: strings.TrimRight(c.Issuer, "/"), limits: c.Limits.filled(), log: c.Log, metrics: c.Metrics,
-		errorsOnly: c.ErrorsOnly,
+		errorsOnly: c.ErrorsOnly, proxies: c.Proxies,
 	}
 	if c.Details {
 		g.details = rate.NewLimiter(200, 400)
@@ -219,6 +223,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x.peer, _ = r.Context().Value(peerKey{}).(*peer)
 	defer x.end()
+	if x.peer != nil && x.peer.proxy {
+		if a, ok := client(g.proxies, r); ok {
+			r.RemoteAddr = netip.AddrPortFrom(a, 0).String()
+		}
+	}
 	if x.peer != nil && x.peer.excess {
 		x.refuse(r, fault.Unavailable.Because(errTooManyConnections))
 		return
@@ -670,7 +679,7 @@ func (g *Gateway) exempt(p *peer, remote string) bool {
 	if g.limits.Loopback {
 		return false
 	}
-	if p != nil {
+	if p != nil && !p.proxy {
 		return p.loopback
 	}
 	a, err := netip.ParseAddrPort(remote)

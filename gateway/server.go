@@ -89,6 +89,7 @@ func (g *Gateway) tooLarge(r *http.Request) bool {
 // peer is the other end of a connection.
 type peer struct {
 	loopback bool
+	proxy    bool  // one of ours, which has many connections and speaks for others
 	excess   bool  // one connection too many: it is told so and closed
 	conn     *conn // nil: not of our Listener
 }
@@ -106,6 +107,9 @@ func (c *conns) opened(g *Gateway) func(context.Context, net.Conn) context.Conte
 		a := addressOf(nc)
 		p := &peer{loopback: a.IsLoopback()}
 		p.conn, _ = nc.(*conn)
+		if t, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+			p.proxy = trusted(g.proxies, t.AddrPort().Addr().Unmap().WithZone(""))
+		}
 		c.mu.Lock()
 		if c.of == nil {
 			c.of = map[netip.Addr]int{}
@@ -113,7 +117,7 @@ func (c *conns) opened(g *Gateway) func(context.Context, net.Conn) context.Conte
 		c.of[a]++
 		n := c.of[a]
 		c.mu.Unlock()
-		if !p.loopback || g.limits.Loopback {
+		if !p.proxy && (!p.loopback || g.limits.Loopback) {
 			p.excess = n > g.limits.PerIP
 			if n > 2*g.limits.PerIP {
 				nc.Close() // not even a word: words cost memory too
