@@ -313,7 +313,7 @@ func TestAMessageHasAStory(t *testing.T) {
 	for _, x := range steps {
 		count[x]++
 	}
-	if diff := cmp.Diff(map[string]int{"accepted": 2, "submitted": 2, "receipt": 2, "delivered": 1, "undeliverable": 1, "callback": 2}, count); diff != "" {
+	if diff := cmp.Diff(map[string]int{"request": 1, "accepted": 2, "submitted": 2, "receipt": 2, "delivered": 1, "undeliverable": 1, "callback": 2}, count); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	for _, order := range [][2]string{{"accepted", "submitted"}, {"submitted", "receipt"}, {"receipt", "delivered"}, {"receipt", "callback"}} {
@@ -682,33 +682,34 @@ func TestTheOpenAPIDocumentNamesEveryOperation(t *testing.T) {
 		slices.Sort(got[path])
 	}
 	if diff := cmp.Diff(map[string][]string{
-		"/admin/v1/apps":                          {"get", "post"},
-		"/admin/v1/apps/import":                   {"post"},
-		"/admin/v1/apps/{name}":                   {"delete", "get", "put"},
-		"/admin/v1/apps/{name}/promote":           {"post"},
-		"/admin/v1/apps/{name}/rotate":            {"post"},
-		"/admin/v1/apps/{name}/quotas/{api}":      {"put"},
-		"/admin/v1/quotas":                        {"get"},
-		"/admin/v1/links":                         {"get", "post"},
-		"/admin/v1/links/{name}":                  {"delete", "get", "put"},
-		"/admin/v1/links/{name}/pause":            {"post"},
-		"/admin/v1/links/{name}/resume":           {"post"},
-		"/admin/v1/links/{name}/test":             {"post"},
-		"/admin/v1/routes":                        {"delete", "get", "post"},
-		"/admin/v1/routes/test":                   {"get"},
-		"/admin/v1/consents":                      {"get"},
-		"/admin/v1/consents/{id}":                 {"delete"},
-		"/admin/v1/subscribers/{msisdn}":          {"get"},
-		"/admin/v1/subscribers/{msisdn}/browsers": {"delete"},
-		"/admin/v1/subscribers/{msisdn}/optouts":  {"delete", "get", "put"},
-		"/admin/v1/messages":                      {"get", "post"},
-		"/admin/v1/messages/{id}":                 {"get"},
-		"/admin/v1/requests":                      {"get"},
-		"/admin/v1/requests/{id}":                 {"get"},
-		"/admin/v1/audit":                         {"get"},
-		"/admin/v1/audit/verify":                  {"get"},
-		"/admin/v1/status":                        {"get"},
-		"/admin/v1/stream":                        {"get"},
+		"/admin/v1/apps":                               {"get", "post"},
+		"/admin/v1/apps/import":                        {"post"},
+		"/admin/v1/apps/{name}":                        {"delete", "get", "put"},
+		"/admin/v1/apps/{name}/promote":                {"post"},
+		"/admin/v1/apps/{name}/rotate":                 {"post"},
+		"/admin/v1/apps/{name}/quotas/{api}":           {"put"},
+		"/admin/v1/quotas":                             {"get"},
+		"/admin/v1/links":                              {"get", "post"},
+		"/admin/v1/links/{name}":                       {"delete", "get", "put"},
+		"/admin/v1/links/{name}/pause":                 {"post"},
+		"/admin/v1/links/{name}/resume":                {"post"},
+		"/admin/v1/links/{name}/test":                  {"post"},
+		"/admin/v1/routes":                             {"delete", "get", "post"},
+		"/admin/v1/routes/test":                        {"get"},
+		"/admin/v1/consents":                           {"get"},
+		"/admin/v1/consents/{id}":                      {"delete"},
+		"/admin/v1/subscribers/{msisdn}":               {"get"},
+		"/admin/v1/subscribers/{msisdn}/browsers":      {"delete"},
+		"/admin/v1/subscribers/{msisdn}/browsers/{id}": {"delete"},
+		"/admin/v1/subscribers/{msisdn}/optouts":       {"delete", "get", "put"},
+		"/admin/v1/messages":                           {"get", "post"},
+		"/admin/v1/messages/{id}":                      {"get"},
+		"/admin/v1/requests":                           {"get"},
+		"/admin/v1/requests/{id}":                      {"get"},
+		"/admin/v1/audit":                              {"get"},
+		"/admin/v1/audit/verify":                       {"get"},
+		"/admin/v1/status":                             {"get"},
+		"/admin/v1/stream":                             {"get"},
 	}, got); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)
 	}

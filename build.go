@@ -32,6 +32,7 @@ import (
 	"longlines/gateway"
 	"longlines/id"
 	"longlines/number"
+	"longlines/oauth"
 	"longlines/queue"
 	"longlines/quota"
 	"longlines/route"
@@ -153,8 +154,13 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 	}
 	shown := pages.Routes()
 	maps.Copy(shown, consents.Assets())
-	endpoints := oauthv4.Endpoints(oauthv4.Config{Service: p.tokens, Issued: metrics.TokenIssued, Pages: consents, Key: key, Now: p.now, Log: p.log,
-		Issuer: p.info.API, DefaultLevel: p.consentLevel()})
+	p.subscribers, err = oauth.NewSubscribers(oauth.SubscribersConfig{Store: p.store, Sealer: p.store.Sealer(), Now: p.now, Log: p.log, Key: key,
+		Texter: p.texts, Home: home(cfg.OAuth.SignIn.Home)})
+	if err != nil {
+		return err
+	}
+	endpoints := oauthv4.Endpoints(oauthv4.Config{Service: p.tokens, Issued: metrics.TokenIssued, Pages: consents, Subscribers: p.subscribers, Key: key, Now: p.now,
+		Log: p.log, Issuer: p.info.API, DefaultLevel: p.consentLevel()})
 	endpoints = append(endpoints, smsv3.Endpoints(p.texts, cfg.API.PublicURL)...)
 	limits := gateway.Limits{PerIP: cfg.API.MaxConnsPerIP, PerApp: cfg.API.MaxInFlight}
 	g, err := gateway.New(gateway.Config{
@@ -185,8 +191,8 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 
 	p.guard = adminv1.NewGuard(token)
 	p.info.AdminToken, p.info.code = token, p.guard.Code()
-	admin := adminv1.New(adminv1.Config{Version: Version, Apps: p.apps, Router: p.router, SMS: p.texts, Source: p.store, Store: p.store, Tokens: p.tokens, Sealer: p.store.Sealer(),
-		Received: p.received, Jobs: p.waitingByLink, Timeline: p.feed, Now: p.now, Log: p.log})
+	admin := adminv1.New(adminv1.Config{Version: Version, Apps: p.apps, Router: p.router, SMS: p.texts, Meter: p.meter, Store: p.store, Tokens: p.tokens,
+		Subscribers: p.subscribers, Sealer: p.store.Sealer(), Received: p.received, Jobs: p.waitingByLink, Timeline: p.feed, Now: p.now, Log: p.log})
 	show := console.Config{Guard: p.guard, Admin: admin, APIURL: p.info.API, ErrorsURL: p.info.API + "/errors", Version: Version}
 	mux := http.NewServeMux()
 	mux.Handle("/admin/v1/", p.guard.Wrap(admin, adminv1.Denied))

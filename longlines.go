@@ -47,21 +47,22 @@ type Platform struct {
 	api, admin   *http.Server
 	guard        *adminv1.Guard
 
-	store     *store.Store
-	feed      *timeline.Feed
-	apps      *app.Directory
-	tokens    *oauth.Service
-	onNetwork []onNetworkListener
-	phones    *enrichment.Proxy // through which virtual phones browse; nil without a virtual network
-	meter     *quota.Meter
-	queue     *queue.Dispatcher
-	router    *route.Router
-	texts     *sms.Service
-	posts     *callback.Poster
-	virtual   *sandbox.Network // nil without a virtual network
-	reloaders []*reloader
-	backlog   atomic.Int64                     // texts that wait for a link, counted now and then
-	waiting   atomic.Pointer[map[string]int64] // the same by link; nil before the first count
+	store       *store.Store
+	feed        *timeline.Feed
+	apps        *app.Directory
+	tokens      *oauth.Service
+	subscribers *oauth.Subscribers
+	onNetwork   []onNetworkListener
+	phones      *enrichment.Proxy // through which virtual phones browse; nil without a virtual network
+	meter       *quota.Meter
+	queue       *queue.Dispatcher
+	router      *route.Router
+	texts       *sms.Service
+	posts       *callback.Poster
+	virtual     *sandbox.Network // nil without a virtual network
+	reloaders   []*reloader
+	backlog     atomic.Int64                     // texts that wait for a link, counted now and then
+	waiting     atomic.Pointer[map[string]int64] // the same by link; nil before the first count
 
 	linksMu sync.Mutex
 	linkUp  map[string]bool
@@ -184,8 +185,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (p *Platform, err er
 		return nil, err
 	}
 	p.tokens, err = oauth.New(oauth.Config{Store: p.store, Sealer: p.store.Sealer(), Apps: p.apps, Now: p.now, Log: log,
-		Issuer: p.info.API, Key: own, Texter: texter{p}, Home: home(cfg.OAuth.SignIn.Home),
-		CodeLife: cfg.OAuth.CodeLife, AccessLife: cfg.OAuth.AccessLife, RefreshLife: cfg.OAuth.RefreshLife})
+		Issuer: p.info.API, CodeLife: cfg.OAuth.CodeLife, AccessLife: cfg.OAuth.AccessLife, RefreshLife: cfg.OAuth.RefreshLife})
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package longlines
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 
 	"longlines/api/oauthv4"
 	"longlines/app"
-	"longlines/number"
 	"longlines/oauth"
 	"longlines/sandbox/enrichment"
 )
@@ -92,7 +90,7 @@ func (p *Platform) openOnNetwork(pages http.Handler) error {
 }
 
 func (p *Platform) addOnNetwork(l net.Listener, config *tls.Config, c oauthv4.OnNetworkConfig, pages http.Handler) {
-	c.Service, c.Log = p.tokens, p.log
+	c.Subscribers, c.Log = p.subscribers, p.log
 	p.onNetwork = append(p.onNetwork, onNetworkListener{l, &http.Server{
 		Handler:           oauthv4.OnNetwork(c, pages),
 		TLSConfig:         config,
@@ -100,13 +98,6 @@ func (p *Platform) addOnNetwork(l net.Listener, config *tls.Config, c oauthv4.On
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}})
-}
-
-// texter carries PINs. The texts are made after the tokens, which need them.
-type texter struct{ p *Platform }
-
-func (t texter) Text(ctx context.Context, level app.Level, to number.MSISDN, text string) error {
-	return t.p.texts.Text(ctx, level, to, text)
 }
 
 // home are prefixes as MSISDNs begin, without the plus.

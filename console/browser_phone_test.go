@@ -120,7 +120,7 @@ func TestAddressesArePastedInManyForms(t *testing.T) {
 		"/a b":                  "",
 		"":                      "",
 	} {
-		if got := value[string](b, fmt.Sprintf(`import(document.querySelector('script[src]').src).then((m) => m.toPath(%q))`, typed)); got != want {
+		if got := value[string](b, fmt.Sprintf(`import(document.querySelector('script[type=module]').src).then((m) => m.toPath(%q))`, typed)); got != want {
 			t.Errorf("%q: %q, want %q", typed, got, want)
 		}
 	}

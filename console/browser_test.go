@@ -240,6 +240,7 @@ func TestAPersonAnswersATextByKeyboardAndSeesItAllHappen(t *testing.T) {
 			b.until("fewer lines", `document.querySelectorAll('.line:not([hidden])').length === 2`)
 			b.do(chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.Enter))
 			b.until("the wire of the line", `document.querySelector('.detail pre')?.textContent.includes('Hello from Longlines')`)
+			b.until("the way to the story", `/^\/messages\/SMS[0-9a-f]{32}$/.test(document.querySelector('.detail .facts a')?.getAttribute('href'))`)
 			b.shot(x.name + " 3 detail")
 			b.do(chromedp.KeyEvent(kb.Escape))
 			b.until("no detail", `!document.querySelector('.detail')`)
@@ -473,7 +474,7 @@ func TestTheMeterCountsAsThePlatformDoes(t *testing.T) {
 		got := value[struct {
 			Alphabet        string `json:"alphabet"`
 			Units, Segments int
-		}](b, fmt.Sprintf(`import(document.querySelector('script[src]').src).then((m) => m.measure(%s)).then((m) => ({alphabet: m.alphabet, Units: m.units, Segments: m.segments}))`, quoted))
+		}](b, fmt.Sprintf(`import(document.querySelector('script[type=module]').src).then((m) => m.measure(%s)).then((m) => ({alphabet: m.alphabet, Units: m.units, Segments: m.segments}))`, quoted))
 		alphabet, units, segments := gsm.Count(text)
 		want := map[gsm.Alphabet]string{gsm.GSM7: "GSM-7", gsm.UCS2: "UCS-2"}[alphabet]
 		if got.Alphabet != want || got.Units != units || got.Segments != segments {

@@ -9,15 +9,25 @@
 //	/            the start: goes to /phones, or, without a virtual network, shows the links and the stream
 //	/phones      the phones and the stream
 //	/phones/{number}/page?path=…   opens a page of the platform in that phone's browser
+//	/requests    the newest calls; ?find=… goes to the page of a call or a text
+//	/requests/{id}                 what happened to a call, down to receipts and callbacks
+//	/messages    the newest texts
+//	/messages/{id}                 what happened to a text
+//	/apps        the apps and what they have used of their quotas
+//	/apps/{name}                   all about an app, and the lines that change it
+//	/subscribers the newest consents
+//	/subscribers/{number}          the consents, opt-outs and browsers of a subscriber
+//	/audit       who changed what
 //	/callback    the redirect address of the demo app: what an app does with a code
 //	/signin      asks for the admin token; ?code=… is the link that `longlines serve` prints
 //	/signout     forgets the cookie
 //	/console/…   script, style, icon; named by their content, so a browser keeps them for good
 //
-// The page is made on the server and brought to life by one script without a framework or a build
-// step. It loads nothing from anywhere else, because it must work in closed networks, and its
-// Content-Security-Policy allows nothing else either. Everything but the sign-in page and /callback is
-// behind the [Guard].
+// The pages are made on the server. Those of the phones and the stream are brought to life by a script
+// without a framework or a build step; the others are whole without one. They load nothing from
+// anywhere else, because they must work in closed networks, and their Content-Security-Policy allows
+// nothing else either. Everything but the sign-in page and /callback is behind the [Guard]; whoever
+// signs in comes to the page that was asked for.
 package console
 
 import (
@@ -136,10 +146,14 @@ func New(c Config) http.Handler {
 	}).ParseFS(files, "page/*.html"))
 
 	mux := http.NewServeMux()
-	page := func(serve http.HandlerFunc) http.Handler { return c.Guard.Wrap(serve, http.HandlerFunc(x.askToken)) }
-	mux.Handle("GET /{$}", page(x.start))
-	mux.Handle("GET /phones", page(x.phones))
-	mux.Handle("GET /phones/{number}/page", page(x.phonePage))
+	page := func(pattern string, serve http.HandlerFunc) {
+		mux.Handle(pattern, c.Guard.Wrap(serve, http.HandlerFunc(x.askToken)))
+	}
+	page("GET /{$}", x.start)
+	page("GET /phones", x.phones)
+	page("GET /phones/{number}/page", x.phonePage)
+	x.requestPages(page)
+	x.peoplePages(page)
 	if c.Demo != nil {
 		mux.Handle("GET /callback", c.Guard.Wrap(x.callback(c.Demo), x.callback(nil)))
 	}
@@ -232,7 +246,7 @@ var toStart = http.RedirectHandler("/", http.StatusSeeOther)
 
 // missing answers a path that is not ours.
 func (x *console) missing(w http.ResponseWriter, r *http.Request) {
-	x.render(w, http.StatusNotFound, "missing.html", struct{ Sandbox bool }{x.Sandbox != nil})
+	x.refused(w, r, &refusal{Status: http.StatusNotFound})
 }
 
 // render writes a page, whole or not at all.

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -90,7 +91,7 @@ func TestAStrangerGetsTheSignInPageAndNothingElse(t *testing.T) {
 	known.get("/?code=" + p.guard.Code())
 	_, page := known.get("/phones")
 	assets := assetsOf(page)
-	if len(assets) != 3 {
+	if len(assets) != 4 {
 		t.Fatalf("the page loads %q", assets)
 	}
 	who := visit(t, p.url)
@@ -154,9 +155,15 @@ func TestAPersonSignsInAndOut(t *testing.T) {
 	})
 
 	t.Run("with the link that longlines serve prints", func(t *testing.T) {
-		for path, to := range map[string]string{"/": "/", "/signin": "/", "/phones": "/phones"} {
+		for path, to := range map[string]string{"/": "/", "/signin": "/", "/phones": "/phones", "/requests/req_01JQ8T6C3M0000000000000000": "/requests/req_01JQ8T6C3M0000000000000000",
+			"/requests?status=4xx": "/requests?status=4xx", "/nothing": "/nothing", "/%5Cevil.example": "/%5Cevil.example", "/%2Fevil.example": "/",
+			"/phones/+14255550100/page?path=%2F": "/phones", "/signout": "/"} {
 			who := visit(t, p.url)
-			r, _ := who.get(path + "?code=" + p.guard.Code())
+			sign := "?"
+			if strings.Contains(path, "?") {
+				sign = "&"
+			}
+			r, _ := who.get(path + sign + "code=" + p.guard.Code())
 			who.want("the link to "+path, r, http.StatusSeeOther, to)
 			r, _ = who.get("/phones")
 			who.want("the phones", r, http.StatusOK, "")
@@ -171,6 +178,41 @@ func TestAPersonSignsInAndOut(t *testing.T) {
 		}
 		r, _ = who.get("/signin?code=")
 		who.want("an empty code", r, http.StatusUnauthorized, "")
+	})
+
+	t.Run("and comes to the page that was asked for", func(t *testing.T) {
+		for path, to := range map[string]string{"/phones": "/phones", "/requests?app=pizza&status=4xx": "/requests?app=pizza&status=4xx", "/messages/SMS%22%3E": "/messages/SMS%22%3E",
+			"/": "/", "/signin": "/", "/phones/+14255550100/page?path=%2Fconsents": "/phones", "/requests?x=" + strings.Repeat("x", 3000): "/"} {
+			who := visit(t, p.url)
+			_, body := who.get(path)
+			form := url.Values{"token": {"wrong"}}
+			hidden := func() {
+				form.Del("to")
+				if m := regexp.MustCompile(`<input type="hidden" name="to" value="([^"]*)">`).FindStringSubmatch(body); m != nil {
+					form.Set("to", html.UnescapeString(m[1]))
+				}
+			}
+			hidden()
+			_, body = who.post("/signin", form) // a slip does not lose the page
+			hidden()
+			form.Set("token", token)
+			r, _ := who.post("/signin", form)
+			who.want("the sign-in at "+path, r, http.StatusSeeOther, to)
+		}
+		for _, to := range []string{"//evil.example", "https://evil.example/", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "///evil.example", "/%2F/evil.example", "/..//evil.example",
+			"/.//evil.example", "javascript:alert(1)", "evil.example", "https:/evil.example", "https:evil.example", " //evil.example", "/%2e%2e//evil.example", "//", "%zz", "\r\nLocation: //evil.example"} {
+			who := visit(t, p.url)
+			r, _ := who.post("/signin", url.Values{"token": {token}, "to": {to}})
+			at, err := r.Location()
+			if err != nil || r.StatusCode != http.StatusSeeOther || at.Scheme+"://"+at.Host != p.url || strings.HasPrefix(at.Path, "//") || strings.ContainsAny(r.Header.Get("Location"), "\\\t\r\n") {
+				t.Errorf("a sign-in for %q leads to %q", to, r.Header.Get("Location"))
+			}
+		}
+		who := visit(t, p.url)
+		r, _ := who.post("/subscribers/+14255550100/revoke", nil) // a change is not made by a sign-in
+		if who.want("a change without a sign-in", r, r.StatusCode, ""); r.StatusCode/100 != 4 {
+			t.Errorf("a change without a sign-in: %d", r.StatusCode)
+		}
 	})
 
 	t.Run("but not from another site", func(t *testing.T) {
@@ -305,7 +347,7 @@ func TestTheCurlLinesAreQuotedForAShell(t *testing.T) {
 }
 
 func TestTheScriptHasNoWayToMakeMarkupOfData(t *testing.T) {
-	for _, name := range []string{"app.js", "callback.js"} {
+	for _, name := range []string{"app.js", "frame.js", "callback.js"} {
 		script, err := os.ReadFile("static/" + name)
 		if err != nil {
 			t.Fatal(err)

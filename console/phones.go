@@ -1,8 +1,6 @@
 package console
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,15 +12,10 @@ import (
 
 // page is what phones.html shows; the script goes on from there.
 type page struct {
-	Config
-	Theme  string
+	frame
 	Phones []phone
-	Links  []link
 	First  string // the number in the curl lines until another phone is chosen
 }
-
-// HasSandbox reports whether there are phones to show.
-func (p page) HasSandbox() bool { return p.Sandbox != nil }
 
 // Blank is the line that the script copies for each phone that it adds.
 func (p page) Blank() phone { return phone{} }
@@ -58,16 +51,6 @@ type phone struct {
 	Last     time.Time `json:"last"`
 }
 
-// link is what the page needs of a line of GET /admin/v1/links.
-type link struct {
-	Name  string `json:"name"`
-	State struct {
-		Up    bool   `json:"up"`
-		Phase string `json:"phase"`
-		Error string `json:"error"`
-	} `json:"state"`
-}
-
 // start is the first page: the phones, or without a virtual network the links and the stream.
 func (x *console) start(w http.ResponseWriter, r *http.Request) {
 	if x.Sandbox != nil {
@@ -99,7 +82,7 @@ func (x *console) phonePage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (x *console) live(w http.ResponseWriter, r *http.Request) {
-	p := page{Config: x.Config, Theme: themeOf(r), First: "+14255550100"}
+	p := page{frame: x.frame(r, r.URL.Path, ""), First: "+14255550100"}
 	var phones struct{ Phones []phone }
 	if x.Sandbox != nil && read(r, x.Sandbox, "/sandbox/v1/phones?limit=200", &phones) == nil {
 		p.Phones = phones.Phones
@@ -107,54 +90,7 @@ func (x *console) live(w http.ResponseWriter, r *http.Request) {
 			p.First = p.Phones[0].Number
 		}
 	}
-	var links struct{ Links []link }
-	if read(r, x.Admin, "/admin/v1/links", &links) == nil {
-		p.Links = links.Links
-	}
 	x.render(w, http.StatusOK, "phones.html", p)
-}
-
-// maxAnswer bounds what is read of an answer in the process, in octets.
-const maxAnswer = 4 << 20
-
-// answer is the answer of a handler in the process.
-type answer struct {
-	head   http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (a *answer) Header() http.Header { return a.head }
-
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 {
-		a.status = status
-	}
-}
-
-func (a *answer) Write(b []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	if a.body.Len()+len(b) > maxAnswer {
-		return 0, fmt.Errorf("console: an answer above %d octets", maxAnswer)
-	}
-	return a.body.Write(b)
-}
-
-// read calls a handler as a client would and decodes what it answers into v.
-func read(r *http.Request, h http.Handler, target string, v any) error {
-	u, err := url.Parse(target)
-	if err != nil {
-		return err
-	}
-	in := (&http.Request{Method: http.MethodGet, URL: u, Host: r.Host, RemoteAddr: r.RemoteAddr, RequestURI: target,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Accept": {"application/json"}}, Body: http.NoBody,
-	}).WithContext(r.Context())
-	a := &answer{head: http.Header{}}
-	h.ServeHTTP(a, in)
-	if a.status != http.StatusOK {
-		return fmt.Errorf("console: %s answered %d", u.Path, a.status)
-	}
-	return json.Unmarshal(a.body.Bytes(), v)
 }
 
 // quote writes a word so that a shell reads it as one.

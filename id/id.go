@@ -40,9 +40,7 @@ const (
 // At is the lowest Number of a moment; with it a range of time becomes a range of rows.
 func At(t time.Time) Number {
 	ms := t.Sub(Epoch).Milliseconds()
-	if ms < 0 {
-		ms = 0
-	}
+	ms = min(max(ms, 0), 1<<41-1)
 	return Number(ms << (nodeBits + counterBits))
 }
 

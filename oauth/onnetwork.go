@@ -61,7 +61,7 @@ type asserted struct {
 
 // OnNetwork checks an assertion against the request that carried it, and spends it. ok is false for one
 // that is wrong in any way, with why for the log, which quotes nothing of it; err is the store's.
-func (s *Service) OnNetwork(ctx context.Context, e Enrichment, assertion, host, path string, device netip.Addr) (who Person, ok bool, why error, err error) {
+func (s *Subscribers) OnNetwork(ctx context.Context, e Enrichment, assertion, host, path string, device netip.Addr) (who Person, ok bool, why error, err error) {
 	c, why := e.verify(assertion)
 	if why != nil {
 		return Person{}, false, why, nil

@@ -131,7 +131,7 @@ func TestTheProxysAssertionIsTakenOnce(t *testing.T) {
 	if d.admitted(assertion) {
 		t.Fatal("taken twice")
 	}
-	d.Service = d.node(func(*oauth.Config) {})
+	d.Subscribers = d.node(func(*oauth.SubscribersConfig) {})
 	if d.admitted(assertion) {
 		t.Fatal("taken twice, by another node")
 	}

@@ -48,14 +48,14 @@ type Texter interface {
 // ErrPIN is the one answer to a PIN that is wrong, expired, used, or tried too often, or was never sent.
 var ErrPIN = errors.New("that PIN does not fit")
 
-// errNoPIN says that a number may have no PIN now. It goes no further than [Service.SendPIN].
+// errNoPIN says that a number may have no PIN now. It goes no further than [Subscribers.SendPIN].
 var errNoPIN = errors.New("no PIN for this number now")
 
 // SendPIN sends a PIN to a number, if the limits allow it (docs/reference/reliability.md §2.4). text
 // makes the words around it. It returns an error only if nothing could be recorded: nobody learns
 // whether the number exists, is reachable, or has had too many. The PIN can be checked, on every node,
 // before the text is on its way.
-func (s *Service) SendPIN(ctx context.Context, level app.Level, to number.MSISDN, from netip.Addr, text func(pin string) string) error {
+func (s *Subscribers) SendPIN(ctx context.Context, level app.Level, to number.MSISDN, from netip.Addr, text func(pin string) string) error {
 	now := s.now()
 	if s.texter == nil || !s.atHome(to) || !s.signIns.send(from, now) {
 		return nil
@@ -86,7 +86,7 @@ func (s *Service) SendPIN(ctx context.Context, level app.Level, to number.MSISDN
 }
 
 // CheckPIN compares a PIN and spends it. Its errors are ErrPIN and the store's.
-func (s *Service) CheckPIN(ctx context.Context, level app.Level, m number.MSISDN, from netip.Addr, pin string) (Person, error) {
+func (s *Subscribers) CheckPIN(ctx context.Context, level app.Level, m number.MSISDN, from netip.Addr, pin string) (Person, error) {
 	now := s.now()
 	if s.texter == nil || !s.signIns.try(from, now) {
 		return Person{}, ErrPIN
@@ -162,7 +162,7 @@ func lockLife(before int) time.Duration {
 
 // atHome reports whether PINs are sent to the number. Texts to the other end of the world cost the
 // operator, and pay whoever asked for them.
-func (s *Service) atHome(m number.MSISDN) bool {
+func (s *Subscribers) atHome(m number.MSISDN) bool {
 	for _, prefix := range s.home {
 		if strings.HasPrefix(string(m), prefix) {
 			return true
@@ -179,7 +179,7 @@ func newPIN() string {
 
 // pinHash is what is kept of a PIN. A million PINs are soon tried, so it takes a key that is not in the
 // store; number and level keep one hash from standing for another's PIN.
-func (s *Service) pinHash(level app.Level, m number.MSISDN, pin string) ([]byte, error) {
+func (s *Subscribers) pinHash(level app.Level, m number.MSISDN, pin string) ([]byte, error) {
 	if len(s.key) < minPINKey {
 		return nil, fmt.Errorf("hash a PIN: the key has %d bytes, not %d", len(s.key), minPINKey)
 	}

@@ -64,7 +64,7 @@ func (p *phones) count() int {
 
 // door is where subscribers sign in: a service, and all that a test may want to look at.
 type door struct {
-	*oauth.Service
+	*oauth.Subscribers
 	t      testing.TB
 	store  *store.Store
 	apps   *app.Directory
@@ -88,17 +88,17 @@ func openDoor(t testing.TB) *door {
 	if d.apps, err = app.NewDirectory(ctx, d.store, app.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	d.Service = d.node(func(*oauth.Config) {})
+	d.Subscribers = d.node(func(*oauth.SubscribersConfig) {})
 	return d
 }
 
-// node is a service over the same store; with may change how it is set up.
-func (d *door) node(with func(*oauth.Config)) *oauth.Service {
+// node is those of a node over the same store; with may change how it is set up.
+func (d *door) node(with func(*oauth.SubscribersConfig)) *oauth.Subscribers {
 	d.t.Helper()
-	c := oauth.Config{Store: d.store, Sealer: d.store.Sealer(), Apps: d.apps, Now: d.clock.now, Texter: d.phones,
+	c := oauth.SubscribersConfig{Store: d.store, Sealer: d.store.Sealer(), Now: d.clock.now, Texter: d.phones,
 		Key: bytes.Repeat([]byte{7}, 32), Home: []string{"1"}, Log: slog.New(slog.NewJSONHandler(d.log, nil))}
 	with(&c)
-	s, err := oauth.New(c)
+	s, err := oauth.NewSubscribers(c)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -479,7 +479,7 @@ func TestPINsGoHomeOnly(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := openDoor(t)
-			d.Service = d.node(func(o *oauth.Config) { o.Home = c.home })
+			d.Subscribers = d.node(func(o *oauth.SubscribersConfig) { o.Home = c.home })
 			d.send(c.to, d.elsewhere())
 			if d.phones.count() != c.want {
 				t.Fatalf("%d texts", d.phones.count())
@@ -506,7 +506,7 @@ func TestATextThatCannotBeSentIsTheLogsBusiness(t *testing.T) {
 
 func TestThePINIsDurableBeforeItsTextIsHandedOn(t *testing.T) {
 	d := openDoor(t)
-	other := d.node(func(*oauth.Config) {})
+	other := d.node(func(*oauth.SubscribersConfig) {})
 	var err error = errors.New("no text")
 	d.phones.heard = func(got text) {
 		_, err = other.CheckPIN(context.Background(), got.level, got.to, netip.Addr{}, strings.TrimPrefix(got.words, "PIN "))
@@ -577,7 +577,7 @@ func TestTheStoreHoldsNoPIN(t *testing.T) {
 	if d.check(longer, d.elsewhere(), pin[1:]) {
 		t.Error("the hash fits a number that runs into the PIN")
 	}
-	other := d.node(func(c *oauth.Config) { c.Key = bytes.Repeat([]byte{8}, 32) })
+	other := d.node(func(c *oauth.SubscribersConfig) { c.Key = bytes.Repeat([]byte{8}, 32) })
 	if _, err := other.CheckPIN(context.Background(), app.LevelSandbox, alice, netip.Addr{}, pin); err != oauth.ErrPIN {
 		t.Errorf("it fits under another key: %v", err)
 	}
@@ -586,7 +586,7 @@ func TestTheStoreHoldsNoPIN(t *testing.T) {
 func TestWithoutATexterNobodySignsInByPIN(t *testing.T) {
 	d := openDoor(t)
 	pin := d.send(alice, d.elsewhere())
-	d.Service = d.node(func(c *oauth.Config) { c.Texter, c.Key = nil, nil })
+	d.Subscribers = d.node(func(c *oauth.SubscribersConfig) { c.Texter, c.Key = nil, nil })
 	if d.send(alice, d.elsewhere()) != "" || d.check(alice, d.elsewhere(), pin) {
 		t.Fatal("signed in")
 	}

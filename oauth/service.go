@@ -33,13 +33,6 @@ type Config struct {
 	Log    *slog.Logger     // default: none
 	// Issuer is the address of the API as apps reach it, without a slash at the end (RFC 8414 §2, RFC 9207).
 	Issuer string
-	// Key is 32 bytes that all nodes share and the store does not hold: PINs are hashed under it.
-	Key []byte
-	// Texter carries PINs; nil: nobody can sign in by PIN. It needs Key.
-	Texter Texter
-	// Home are the prefixes of numbers that PINs are sent to ("1"); none: every number.
-	Home []string
-
 	CodeLife    time.Duration // default [CodeLife]; at most ten minutes
 	AccessLife  time.Duration // default [AccessLife]; at least a minute
 	RefreshLife time.Duration // default [RefreshLife]; at least AccessLife
@@ -48,8 +41,8 @@ type Config struct {
 	Cache int
 }
 
-// Service issues, checks and revokes tokens, and keeps consents, sign-ins and remembered browsers. It is
-// safe for concurrent use.
+// Service issues, checks and revokes tokens, and keeps consents. Who gives them, [Subscribers] finds out. It is safe for
+// concurrent use.
 type Service struct {
 	store   Store
 	sealer  *id.Sealer
@@ -57,9 +50,6 @@ type Service struct {
 	now     func() time.Time
 	log     *slog.Logger
 	issuer  string
-	key     []byte
-	texter  Texter
-	home    []string
 	code    time.Duration
 	access  time.Duration
 	refresh time.Duration
@@ -67,7 +57,6 @@ type Service struct {
 	changes changes // of consents
 	uses    uses    // of consents
 	proofs  proofs  // of DPoP that were taken
-	signIns signIns // what addresses have asked for
 	pushes  pushes  // what apps have pushed
 
 	mu   sync.Mutex
@@ -94,9 +83,6 @@ type Issued struct {
 func New(c Config) (*Service, error) {
 	if c.Store == nil || c.Sealer == nil || c.Apps == nil {
 		return nil, errors.New("oauth: store, sealer and apps are needed")
-	}
-	if c.Texter != nil && len(c.Key) < minPINKey {
-		return nil, fmt.Errorf("oauth: PINs need a key of %d bytes: %d", minPINKey, len(c.Key))
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -125,8 +111,7 @@ func New(c Config) (*Service, error) {
 	}
 	return &Service{
 		store: c.Store, sealer: c.Sealer, apps: c.Apps, now: c.Now, log: c.Log,
-		issuer: c.Issuer, key: c.Key, texter: c.Texter, home: c.Home,
-		code: c.CodeLife, access: c.AccessLife, refresh: c.RefreshLife,
+		issuer: c.Issuer, code: c.CodeLife, access: c.AccessLife, refresh: c.RefreshLife,
 		cache: newCache(c.Cache), whos: map[whoKey]*principal{},
 	}, nil
 }
@@ -168,9 +153,9 @@ func mayBear(a *app.App, key [32]byte) error {
 // scopes. The key binds the access token, and of a public app the refresh token too: that of a
 // confidential one is bound to the app by its authentication (RFC 9449 §5).
 func (s *Service) family(a *app.App, like Token, key [32]byte) ([]Token, Issued) {
-	first := s.store.NextToken(2)
-	refresh := s.token(first, KindRefresh, first, like, s.refresh)
-	access := s.token(first+1, KindAccess, first, like, s.access)
+	first, now := s.store.NextToken(2), s.moment()
+	refresh := newToken(first, KindRefresh, first, like, now.Add(s.refresh))
+	access := newToken(first+1, KindAccess, first, like, now.Add(s.access))
 	access.Key = key
 	if a.Public() {
 		refresh.Key = key
@@ -181,9 +166,9 @@ func (s *Service) family(a *app.App, like Token, key [32]byte) ([]Token, Issued)
 	return []Token{refresh, access}, out
 }
 
-func (s *Service) token(n id.Number, k TokenKind, family id.Number, like Token, life time.Duration) Token {
+func newToken(n id.Number, k TokenKind, family id.Number, like Token, expires time.Time) Token {
 	return Token{ID: n, Kind: k, Family: family, App: like.App, Subscriber: like.Subscriber, Consent: like.Consent,
-		Scopes: like.Scopes, Covered: like.Covered, Expires: s.moment().Add(life)}
+		Scopes: like.Scopes, Covered: like.Covered, Expires: expires}
 }
 
 // moment is now as rows keep it.
@@ -237,7 +222,7 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 		out := Issued{Refresh: text, Scopes: scopes, Life: s.shown(), Bound: key != [32]byte{}}
 		like := old
 		like.Scopes = scopes
-		access := s.token(s.store.NextToken(1), KindAccess, old.Family, like, s.access)
+		access := newToken(s.store.NextToken(1), KindAccess, old.Family, like, s.moment().Add(s.access))
 		access.Key = key
 		out.Access, access.Hash = mint(s.sealer, access.ID)
 		if a.Public() {
@@ -261,8 +246,8 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 // is the reply but for the successor.
 func (s *Service) rotate(ctx context.Context, a *app.App, old, access Token, text string, key [32]byte, out Issued) (next string, err error) {
 	// The scopes are those of the old one, whatever the access token has (RFC 6749 §6).
-	t := s.token(s.store.NextToken(1), KindRefresh, old.Family, old, 0)
-	t.Expires, t.Key = old.Expires, old.Key
+	t := newToken(s.store.NextToken(1), KindRefresh, old.Family, old, old.Expires)
+	t.Key = old.Key
 	out.Refresh, t.Hash = mint(s.sealer, t.ID)
 	x := Exchange{ID: old.ID, At: s.moment(), Tokens: []Token{t, access}}
 	if x.Sealed, err = sealReply(text, old.ID, key, out); err != nil {
@@ -415,6 +400,24 @@ func (s *Service) entry(t Token, seen uint64) entry {
 
 // who shares the principals of apps; those of subscribers and of keys are too many and too different.
 func (s *Service) who(t Token, seen uint64) *principal {
+	if t.Subscriber != "" || t.Key != [32]byte{} {
+		return principalOf(t, seen)
+	}
+	k := whoKey{t.App, t.Scopes}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.whos[k]
+	if w == nil {
+		if len(s.whos) >= maxShared {
+			clear(s.whos)
+		}
+		w = principalOf(t, seen)
+		s.whos[k] = w
+	}
+	return w
+}
+
+func principalOf(t Token, seen uint64) *principal {
 	w := &principal{app: t.App, subscriber: t.Subscriber, scopes: app.ParseScopes(t.Scopes)}
 	w.covered = w.scopes
 	if t.Subscriber != "" {
@@ -424,19 +427,6 @@ func (s *Service) who(t Token, seen uint64) *principal {
 	if t.Key != [32]byte{} {
 		w.key = &t.Key
 	}
-	if w.subscriber != "" || w.key != nil {
-		return w
-	}
-	k := whoKey{t.App, t.Scopes}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if shared := s.whos[k]; shared != nil {
-		return shared
-	}
-	if len(s.whos) >= maxShared {
-		clear(s.whos)
-	}
-	s.whos[k] = w
 	return w
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/id"
 	"longlines/number"
 )
@@ -18,7 +19,7 @@ const SessionLife = 30 * 24 * time.Hour
 
 // Remember makes a browser known for a while, at most [SessionLife]; the text goes into its cookie. Of
 // its User-Agent only what [Agent] makes of it is kept. Durable on return; its errors are the store's.
-func (s *Service) Remember(ctx context.Context, who Person, userAgent string, life time.Duration) (cookie string, expires time.Time, err error) {
+func (s *Subscribers) Remember(ctx context.Context, who Person, userAgent string, life time.Duration) (cookie string, expires time.Time, err error) {
 	now := s.now().UTC().Truncate(time.Millisecond)
 	row := Session{ID: s.store.NextToken(1), Subscriber: who.Subscriber, Level: who.Level,
 		Created: now, Expires: now.Add(min(life, SessionLife)), Agent: Agent(userAgent)}
@@ -31,7 +32,7 @@ func (s *Service) Remember(ctx context.Context, who Person, userAgent string, li
 
 // Remembered finds who a cookie stands for; ok is false for one that is unknown, expired, ended, or of
 // another level. Its errors are the store's.
-func (s *Service) Remembered(ctx context.Context, level app.Level, cookie string) (who Person, session id.Number, ok bool, err error) {
+func (s *Subscribers) Remembered(ctx context.Context, level app.Level, cookie string) (who Person, session id.Number, ok bool, err error) {
 	row, ok, err := s.session(ctx, cookie)
 	if err != nil || !ok || row.Level != level || !s.now().Before(row.Expires) {
 		return Person{}, 0, false, err
@@ -41,7 +42,7 @@ func (s *Service) Remembered(ctx context.Context, level app.Level, cookie string
 
 // Forget ends the session of a cookie. One that stands for none is none of ours, and no error. Durable
 // on return.
-func (s *Service) Forget(ctx context.Context, cookie string) error {
+func (s *Subscribers) Forget(ctx context.Context, cookie string) error {
 	row, ok, err := s.session(ctx, cookie)
 	if err != nil || !ok {
 		return err
@@ -50,7 +51,7 @@ func (s *Service) Forget(ctx context.Context, cookie string) error {
 }
 
 // Browsers lists the sessions of a subscriber, newest first, at most 100.
-func (s *Service) Browsers(ctx context.Context, who Person) ([]Session, error) {
+func (s *Subscribers) Browsers(ctx context.Context, who Person) ([]Session, error) {
 	rows, err := s.store.Sessions(ctx, who.Level, who.Subscriber)
 	if err != nil {
 		return nil, fmt.Errorf("list the browsers of a subscriber: %w", err)
@@ -60,8 +61,15 @@ func (s *Service) Browsers(ctx context.Context, who Person) ([]Session, error) {
 }
 
 // EndBrowsers ends one session of a subscriber, or all of them (n 0). A number that is not one of theirs
-// ends nothing. Durable on return.
-func (s *Service) EndBrowsers(ctx context.Context, level app.Level, m number.MSISDN, n id.Number) error {
+// ends nothing. An audit entry that ctx carries is kept, else the change makes its own. Durable on return.
+func (s *Subscribers) EndBrowsers(ctx context.Context, level app.Level, m number.MSISDN, n id.Number) error {
+	if _, given := audit.From(ctx); !given {
+		e := audit.Entry{Actor: "subscriber " + m.String(), Action: "browser signed out", Object: "subscriber " + m.String()}
+		if n == 0 {
+			e.Action = "all browsers signed out"
+		}
+		ctx = audit.With(ctx, e)
+	}
 	if err := s.store.EndSessions(ctx, level, m, n); err != nil {
 		return fmt.Errorf("end sessions: %w", err)
 	}
@@ -69,7 +77,7 @@ func (s *Service) EndBrowsers(ctx context.Context, level app.Level, m number.MSI
 }
 
 // session reads the row that a cookie names, if the cookie is the row's.
-func (s *Service) session(ctx context.Context, cookie string) (row Session, ok bool, err error) {
+func (s *Subscribers) session(ctx context.Context, cookie string) (row Session, ok bool, err error) {
 	n, hash, ok := parse(s.sealer, cookie)
 	if !ok {
 		return Session{}, false, nil

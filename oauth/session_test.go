@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/oauth"
 )
 
@@ -51,7 +52,7 @@ func TestARememberedBrowserIsKnown(t *testing.T) {
 			return d.known(app.LevelSandbox, cookie) && first
 		}, true},
 		{"on every node", func(d *door, cookie string) bool {
-			d.Service = d.node(func(*oauth.Config) {})
+			d.Subscribers = d.node(func(*oauth.SubscribersConfig) {})
 			return d.known(app.LevelSandbox, cookie)
 		}, true},
 		{"until its life is over", func(d *door, cookie string) bool {
@@ -214,5 +215,38 @@ func TestAgentsAreDescribedInOurWords(t *testing.T) {
 		if again := oauth.Agent(c.want); again != c.want {
 			t.Errorf("%q becomes %q", c.want, again)
 		}
+	}
+}
+
+func TestASignedOutBrowserIsInTheAudit(t *testing.T) {
+	d := openDoor(t)
+	newest := func() audit.Entry {
+		t.Helper()
+		list, err := d.store.Audit(context.Background(), audit.Filter{Limit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 0 {
+			return audit.Entry{}
+		}
+		return list[0]
+	}
+	cookie := d.rememberBrowser(person, time.Hour)
+	d.rememberBrowser(person, time.Hour)
+	if e := newest(); e.Action != "" {
+		t.Errorf("a sign-in left %+v", e) // it is the subscriber's own affair, and no change of anything
+	}
+	d.forget(cookie)
+	if e := newest(); e.Actor != "subscriber +14255550100" || e.Action != "browser signed out" || e.Object != e.Actor {
+		t.Errorf("%+v", e)
+	}
+	d.end(app.LevelSandbox, oauth.Person{Subscriber: alice})
+	last := newest()
+	if last.Action != "all browsers signed out" {
+		t.Errorf("%+v", last)
+	}
+	d.end(app.LevelSandbox, oauth.Person{Subscriber: alice}) // nothing is left, so nothing changes
+	if e := newest(); e.Seq != last.Seq {
+		t.Errorf("an end of nothing left %+v", e)
 	}
 }

@@ -19,7 +19,7 @@ func mint(s *id.Sealer, n id.Number) (text string, hash [32]byte) {
 	name := s.Seal(n)
 	copy(raw[:], name[:])
 	rand.Read(raw[len(name):])
-	return base64.RawURLEncoding.EncodeToString(raw[:]), sha256.Sum256(raw[:])
+	return string(base64.RawURLEncoding.AppendEncode(make([]byte, 0, textLen), raw[:])), sha256.Sum256(raw[:])
 }
 
 // parse finds the row that a token's text names, and the hash to compare with the row's. A text

@@ -61,14 +61,15 @@ type Store interface {
 
 // Config is what the API manages.
 type Config struct {
-	Version string
-	Apps    *app.Directory
-	Router  *route.Router
-	SMS     *sms.Service
-	Tokens  *oauth.Service // whose consents and remembered browsers are shown and ended
-	Sealer  *id.Sealer     // names consents and browsers
-	Source  quota.Source
-	Store   Store
+	Version     string
+	Apps        *app.Directory
+	Router      *route.Router
+	SMS         *sms.Service
+	Tokens      *oauth.Service     // whose consents are shown and ended
+	Subscribers *oauth.Subscribers // whose remembered browsers are
+	Sealer      *id.Sealer         // names consents and browsers
+	Meter       *quota.Meter       // what apps have spent
+	Store       Store
 	// Received reads a text from a handset and the word for where it is.
 	Received func(ctx context.Context, n id.Number) (m sms.MO, state string, ok bool, err error)
 	// Jobs counts the texts that wait for a link, in memory and on disk.

@@ -23,6 +23,7 @@ import (
 	"longlines/number"
 	"longlines/oauth"
 	"longlines/queue"
+	"longlines/quota"
 	"longlines/route"
 	"longlines/sms"
 	"longlines/store"
@@ -37,7 +38,9 @@ type site struct {
 	store  *store.Store
 	apps   *app.Directory
 	tokens *oauth.Service
+	people *oauth.Subscribers
 	texts  *sms.Service
+	meter  *quota.Meter
 	url    string
 	offset atomic.Int64
 }
@@ -57,7 +60,10 @@ func open(t *testing.T) *site {
 	if s.apps, err = app.NewDirectory(ctx, s.store, app.Config{Now: s.now}); err != nil {
 		t.Fatal(err)
 	}
-	if s.tokens, err = oauth.New(oauth.Config{Store: s.store, Sealer: s.store.Sealer(), Apps: s.apps, Now: s.now, Key: make([]byte, 32)}); err != nil {
+	if s.tokens, err = oauth.New(oauth.Config{Store: s.store, Sealer: s.store.Sealer(), Apps: s.apps, Now: s.now}); err != nil {
+		t.Fatal(err)
+	}
+	if s.people, err = oauth.NewSubscribers(oauth.SubscribersConfig{Store: s.store, Sealer: s.store.Sealer(), Now: s.now}); err != nil {
 		t.Fatal(err)
 	}
 	router, err := route.NewRouter(ctx, route.Config{Store: s.store, Now: s.now, Log: log,
@@ -70,8 +76,13 @@ func open(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(adminv1.New(adminv1.Config{Version: "test", Apps: s.apps, Router: router, SMS: s.texts, Tokens: s.tokens, Sealer: s.store.Sealer(),
-		Source: s.store, Store: s.store, Timeline: timeline.New(10, s.now), Now: s.now,
+	s.meter, err = quota.New(quota.Config{Source: s.store, Now: s.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.meter.Close)
+	srv := httptest.NewServer(adminv1.New(adminv1.Config{Version: "test", Apps: s.apps, Router: router, SMS: s.texts, Tokens: s.tokens, Subscribers: s.people, Sealer: s.store.Sealer(),
+		Meter: s.meter, Store: s.store, Timeline: timeline.New(10, s.now), Now: s.now,
 		Received: func(context.Context, id.Number) (sms.MO, string, bool, error) { return sms.MO{}, "", false, nil },
 		Jobs:     func(context.Context) (map[string]int64, error) { return nil, nil },
 	}))

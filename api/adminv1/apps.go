@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"longlines/app"
 	"longlines/fault"
@@ -35,6 +38,8 @@ type App struct {
 	NotificationURL string          `json:"notification_url,omitempty" doc:"Webhooks are posted there."`
 	WaitForVerdict  string          `json:"wait_for_verdict,omitempty" doc:"As if each send carried Prefer: wait: 0s to 5s."`
 	PromotedFrom    string          `json:"promoted_from,omitempty" doc:"The sandbox app it was promoted from; only in answers."`
+	Created         *time.Time      `json:"created,omitempty" doc:"When it was made; only in answers."`
+	Deleted         bool            `json:"deleted,omitempty" doc:"It has ended: its name and its short codes are free; only in answers."`
 }
 
 // authSecret is how app.AuthSecret is written.
@@ -43,7 +48,8 @@ const authSecret = "secret"
 func (x *api) appView(a *app.App, secret string) App {
 	v := App{Name: a.Name, Key: a.Key, Secret: secret, Auth: string(a.Auth), Keys: json.RawMessage(a.Keys), Owner: a.Owner, Level: string(a.Level),
 		Scopes: []string{}, ShortCodes: []string{}, RedirectURI: a.RedirectURI, OnNetwork: a.OnNetwork, DPoP: a.DPoP, Introspect: a.Introspect,
-		MessageListener: a.MessageListener, StatusListener: a.StatusListener, NotificationURL: a.NotificationURL}
+		MessageListener: a.MessageListener, StatusListener: a.StatusListener, NotificationURL: a.NotificationURL,
+		Created: moment(a.Created), Deleted: a.Deleted}
 	if a.Auth == app.AuthSecret {
 		v.Auth = authSecret
 	}
@@ -141,21 +147,40 @@ type (
 		Name string     `path:"name"`
 		Body *Promotion // none: all by default
 	}
+	appQuery struct {
+		Name    string `query:"name" maxLength:"128" doc:"Only apps that have this in their name or their key, in any case of letters."`
+		Deleted bool   `query:"deleted" doc:"Deleted ones too."`
+		Limit   int    `query:"limit" minimum:"0" maximum:"500" doc:"How many at most; 0: all."`
+		After   string `query:"after" doc:"Only those behind it: next of the page before."`
+	}
 	appList struct {
 		Body struct {
-			Apps []App `json:"apps"`
+			Apps []App  `json:"apps" doc:"By name, deleted ones last."`
+			Next string `json:"next,omitempty" doc:"For after; absent on the last page."`
 		}
 	}
 )
 
 func (x *api) apps(h operations) {
-	get(h, "/admin/v1/apps", "List the apps", func(ctx context.Context, _ *none) (*appList, error) {
+	get(h, "/admin/v1/apps", "List the apps", func(ctx context.Context, in *appQuery) (*appList, error) {
 		out := &appList{}
 		out.Body.Apps = []App{}
+		part, behind := strings.ToLower(in.Name), in.After == ""
 		for _, a := range x.Apps.All() {
-			if !a.Deleted {
+			switch {
+			case !behind:
+				behind = a.Key == in.After
+			case a.Deleted && !in.Deleted:
+			case !strings.Contains(strings.ToLower(a.Name), part) && !strings.Contains(strings.ToLower(a.Key), part):
+			case in.Limit > 0 && len(out.Body.Apps) == in.Limit:
+				out.Body.Next = out.Body.Apps[in.Limit-1].Key
+				return out, nil
+			default:
 				out.Body.Apps = append(out.Body.Apps, x.appView(a, ""))
 			}
+		}
+		if !behind {
+			return nil, huma.Error422UnprocessableEntity("after: not the next of a page")
 		}
 		return out, nil
 	})
@@ -242,8 +267,8 @@ type Quota struct {
 	API        string    `json:"api"`
 	PerMinute  int64     `json:"per_minute"`
 	PerDay     int64     `json:"per_day"`
-	UsedMinute int64     `json:"used_minute" doc:"Charged in this clock minute, in blocks."`
-	UsedDay    int64     `json:"used_day" doc:"Charged on this UTC day, in blocks."`
+	UsedMinute int64     `json:"used_minute" doc:"Spent in this clock minute: the limit less what the RateLimit header says is left. What other nodes hold for calls to come counts as spent."`
+	UsedDay    int64     `json:"used_day" doc:"Spent on this UTC day, likewise."`
 	MinuteEnds time.Time `json:"minute_ends"`
 	DayEnds    time.Time `json:"day_ends"`
 }
@@ -330,10 +355,10 @@ func (x *api) quota(ctx context.Context, a *app.App, name string) (Quota, error)
 	k, now := quota.Key{App: int64(a.ID), API: name}, x.Now()
 	q := Quota{App: a.Name, Level: string(a.Level), API: name, PerMinute: limit.PerMinute, PerDay: limit.PerDay,
 		MinuteEnds: quota.Minute.End(now), DayEnds: quota.Day.End(now)}
-	var err error
-	if q.UsedMinute, err = x.Source.Used(ctx, k, quota.Minute, quota.Minute.Start(now)); err != nil {
+	v, err := x.Meter.Look(ctx, k, limit)
+	if err != nil {
 		return q, err
 	}
-	q.UsedDay, err = x.Source.Used(ctx, k, quota.Day, quota.Day.Start(now))
-	return q, err
+	q.UsedMinute, q.UsedDay = limit.PerMinute-v.Remaining[quota.Minute], limit.PerDay-v.Remaining[quota.Day]
+	return q, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"longlines/api/adminv1"
 	"longlines/app"
+	"longlines/quota"
 )
 
 type appAnswer struct {
@@ -190,4 +191,98 @@ func TestQuotasSayTheLevelAndWhenTheWindowsEnd(t *testing.T) {
 		!q.DayEnds.Equal(q.DayEnds.Truncate(24*time.Hour)) || q.DayEnds.Before(q.MinuteEnds) {
 		t.Fatalf("%+v", q)
 	}
+}
+
+// TestQuotasAgreeWithTheRateLimitHeader compares what the API says is spent with what the meter tells the
+// caller is left, although units are leased from the store in blocks.
+func TestQuotasAgreeWithTheRateLimitHeader(t *testing.T) {
+	s := open(t)
+	now := s.now()
+	s.offset.Store(int64(now.Truncate(time.Minute).Sub(now))) // no window ends in between
+	s.call("POST", "/admin/v1/apps", `{"name":"pizza"}`, 201, nil)
+	a := s.apps.ByName("pizza")
+	lim, _ := s.apps.Quota(a, "SMS")
+	for i := range int64(20) {
+		v, err := s.meter.Spend(context.Background(), quota.Key{App: int64(a.ID), API: "SMS"}, lim)
+		if err != nil || !v.OK {
+			t.Fatalf("%d: %+v %v", i, v, err)
+		}
+		if !s.agrees("pizza", v.Remaining) {
+			t.Fatalf("after %d calls the header says that %v are left, the API does not", i+1, v.Remaining)
+		}
+	}
+	s.call("PUT", "/admin/v1/apps/pizza/quotas/SMS", `{"per_minute":5}`, 200, nil)
+	if !s.agrees("pizza", [2]int64{0, lim.PerDay - 20}) {
+		t.Fatal("a limit that is lowered below what is spent")
+	}
+}
+
+// agrees waits for the moment at which no lease is on its way, when the API says that so much is left.
+func (s *site) agrees(name string, left [2]int64) bool {
+	s.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
+		var list struct {
+			Quotas []struct {
+				PerMinute  int64 `json:"per_minute"`
+				PerDay     int64 `json:"per_day"`
+				UsedMinute int64 `json:"used_minute"`
+				UsedDay    int64 `json:"used_day"`
+			}
+		}
+		s.call("GET", "/admin/v1/quotas?app="+name, "", 200, &list)
+		if q := list.Quotas[0]; q.PerMinute-q.UsedMinute == left[quota.Minute] && q.PerDay-q.UsedDay == left[quota.Day] {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAppsAreListedInParts(t *testing.T) {
+	s := open(t)
+	for _, name := range []string{"bravo", "alpha", "delta", "charlie"} {
+		s.call("POST", "/admin/v1/apps", `{"name":"`+name+`","key":"key-of-`+name+`"}`, 201, nil)
+	}
+	s.call("DELETE", "/admin/v1/apps/alpha", "", 204, nil)
+	list := func(query string) (names, next string) {
+		t.Helper()
+		var l struct {
+			Apps []struct {
+				Name    string
+				Created time.Time
+				Deleted bool
+			}
+			Next string
+		}
+		s.call("GET", "/admin/v1/apps"+query, "", 200, &l)
+		for _, a := range l.Apps {
+			if names += a.Name + " "; a.Deleted != (a.Name == "alpha") || a.Created.IsZero() {
+				t.Errorf("%+v", a)
+			}
+		}
+		return names, l.Next
+	}
+	for query, want := range map[string]string{
+		"":                            "bravo charlie delta ",
+		"?deleted=true":               "bravo charlie delta alpha ",
+		"?name=R":                     "bravo charlie ",
+		"?name=OF-D":                  "delta ",
+		"?name=nobody":                "",
+		"?deleted=true&name=alpha":    "alpha ",
+		"?limit=2&after=key-of-bravo": "charlie delta ",
+	} {
+		if names, next := list(query); names != want || next != "" {
+			t.Errorf("%s: %q, next %q", query, names, next)
+		}
+	}
+	names, next := list("?limit=2")
+	if names != "bravo charlie " || next == "" {
+		t.Fatalf("%q, next %q", names, next)
+	}
+	if names, next = list("?limit=2&after=" + next); names != "delta " || next != "" {
+		t.Fatalf("%q, next %q", names, next)
+	}
+	s.call("GET", "/admin/v1/apps?after=nobody", "", 422, nil)
+	s.call("GET", "/admin/v1/apps?limit=501", "", 422, nil)
 }

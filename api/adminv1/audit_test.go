@@ -36,10 +36,16 @@ func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
 		return "/admin/v1/consents/" + s.store.Sealer().Seal(c.ID).String()
 	}
 	browser := func() string {
-		if _, _, err := s.tokens.Remember(context.Background(), oauth.Person{Subscriber: alice, Level: app.LevelSandbox, How: oauth.HowPIN}, "Firefox", oauth.SessionLife); err != nil {
+		if _, _, err := s.people.Remember(context.Background(), oauth.Person{Subscriber: alice, Level: app.LevelSandbox, How: oauth.HowPIN}, "Firefox", oauth.SessionLife); err != nil {
 			t.Fatal(err)
 		}
 		return number + "/browsers"
+	}
+	oneBrowser := func() string {
+		all := browser()
+		var sub subscriberAnswer
+		s.call("GET", number, "", 200, &sub)
+		return all + "/" + sub.Browsers[0].ID
 	}
 	link := `{"name":"lab","network":"virtual","host":"127.0.0.1","port":2775,"system_id":"sandbox","password":"` + password + `"}`
 	acts := []struct {
@@ -63,6 +69,7 @@ func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
 		{act: act{"PUT", "/admin/v1/subscribers/{msisdn}/optouts", number + "/optouts?app=pizza", "", 200}},
 		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/optouts", number + "/optouts?app=pizza", "", 204}},
 		{act: act{"DELETE", "/admin/v1/consents/{id}", "", "", 204}, late: consents},
+		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/browsers/{id}", "", "", 204}, late: oneBrowser},
 		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/browsers", "", "", 204}, late: browser},
 		{act: act{"DELETE", "/admin/v1/routes", "/admin/v1/routes?prefix=%2B1", "", 204}},
 		{act: act{"DELETE", "/admin/v1/links/{name}", lab, "", 204}},

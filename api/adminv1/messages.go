@@ -14,6 +14,7 @@ import (
 	"longlines/id"
 	"longlines/number"
 	"longlines/sms"
+	"longlines/timeline"
 )
 
 // Message is one recipient of a text, as a line of a list.
@@ -25,6 +26,7 @@ type Message struct {
 	State    string    `json:"state"`
 	Code     string    `json:"code,omitempty" doc:"The network's last word: SMPP-000B, or a receipt's err."`
 	Link     string    `json:"link,omitempty"`
+	Parts    int       `json:"parts,omitempty" doc:"Segments that went to a centre."`
 	Accepted time.Time `json:"accepted"`
 }
 
@@ -33,14 +35,40 @@ type Story struct {
 	Title string      `json:"title"`
 	Facts [][2]string `json:"facts"`
 	Steps []StoryStep `json:"steps"`
-	Wire  string      `json:"wire,omitempty" doc:"A call as it was on the wire: the request and its answer, without tokens and credentials. Kept for a while, of sandbox apps only."`
+
+	Request    *Request    `json:"request,omitempty" doc:"The call; of a text, the one that sent it, if one did."`
+	Message    string      `json:"message,omitempty" doc:"The text that it is about."`
+	Refused    *Refused    `json:"refused,omitempty" doc:"Why the call was refused."`
+	Recipients []Recipient `json:"recipients,omitempty" doc:"Of a text to handsets; none of one from a handset."`
+
+	Wire string `json:"wire,omitempty" doc:"A call as it was on the wire: the request and its answer, without tokens and credentials. Kept for a while, of sandbox apps only."`
 }
 
 // StoryStep is one thing that happened.
 type StoryStep struct {
-	Time   time.Time `json:"time"`
-	What   string    `json:"what"`
-	Detail string    `json:"detail,omitempty"`
+	Time    time.Time     `json:"time"`
+	Kind    timeline.Kind `json:"kind" doc:"As in the stream: request, message, pdu, receipt, mo, callback."`
+	What    string        `json:"what"`
+	Detail  string        `json:"detail,omitempty"`
+	Request string        `json:"request,omitempty" doc:"Of a request: its id."`
+}
+
+// Recipient is how a text stands with one of those whom it is for.
+type Recipient struct {
+	To    string `json:"to"`
+	State string `json:"state"`
+	Code  string `json:"code,omitempty" doc:"The network's last word: SMPP-000B, or a receipt's err."`
+	Link  string `json:"link,omitempty"`
+	Parts int    `json:"parts,omitempty" doc:"Segments that went to a centre."`
+}
+
+// Refused is the rule that refused a call, as the error catalogue has it.
+type Refused struct {
+	Code      string `json:"code"`
+	Case      string `json:"case,omitempty" doc:"Which of the code's meanings."`
+	Title     string `json:"title,omitempty"`
+	Condition string `json:"condition,omitempty"`
+	Remedy    string `json:"remedy,omitempty"`
 }
 
 type (
@@ -121,7 +149,7 @@ func (x *api) messages(h operations) {
 		out.Body.Messages, out.Body.Next = []Message{}, nextOf(next)
 		for _, m := range rows {
 			out.Body.Messages = append(out.Body.Messages, Message{x.SMS.Name(m.Message), x.appName(m.App), m.From.String(), m.To.Masked(),
-				m.State.String(), m.Code, m.Link, m.Accepted})
+				m.State.String(), m.Code, m.Link, m.Parts, m.Accepted})
 		}
 		return out, nil
 	})
@@ -170,27 +198,34 @@ func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
 		return Story{}, err
 	}
 	first := st.Rows[0]
-	out := Story{Title: "Message " + x.SMS.Name(first.Message), Facts: [][2]string{
+	name := x.SMS.Name(first.Message)
+	out := Story{Title: "Message " + name, Message: name, Facts: [][2]string{
 		{"app", x.appName(first.App)}, {"from", first.From.String()}, {"text", textOf(&first)},
 		{"accepted", first.Accepted.UTC().Format(time.RFC3339Nano)}, {"expires", first.Expires.UTC().Format(time.RFC3339)},
 	}, Steps: []StoryStep{}}
 	for _, r := range x.callsOf(ctx, first) {
-		out.Facts = append(out.Facts, [2]string{"request", id.Request(r.ID)})
+		v := x.request(r)
+		out.Facts = append(out.Facts, [2]string{"request", v.ID})
+		out.Steps = append(out.Steps, v.step())
+		if out.Request == nil {
+			out.Request = &v
+		}
 	}
-	step := func(at time.Time, what, format string, args ...any) {
+	step := func(at time.Time, kind timeline.Kind, what, format string, args ...any) {
 		if !at.IsZero() {
-			out.Steps = append(out.Steps, StoryStep{at, what, fmt.Sprintf(format, args...)})
+			out.Steps = append(out.Steps, StoryStep{Time: at, Kind: kind, What: what, Detail: strings.TrimSpace(fmt.Sprintf(format, args...))})
 		}
 	}
 	for i, m := range st.Rows {
 		to := m.To.String()
-		step(m.Accepted, "accepted", "for %s, on disk", to)
+		out.Recipients = append(out.Recipients, Recipient{to, m.State.String(), m.Code, m.Link, m.Parts})
+		step(m.Accepted, timeline.KindMessage, "accepted", "for %s, on disk", to)
 		for _, p := range st.Parts[i] {
 			segment := ""
 			if p.Parts > 1 {
 				segment = fmt.Sprintf("segment %d of %d, ", p.Part+1, p.Parts)
 			}
-			step(p.Sent, "submitted", "%sto %s over %s, which calls it %q", segment, to, p.Link, p.Raw)
+			step(p.Sent, timeline.KindPDU, "submitted", "%sto %s over %s, which calls it %q", segment, to, p.Link, p.Raw)
 			if !p.Done.IsZero() {
 				// The centre's clock is its own and tells minutes; what is shown is not before the submit.
 				at := p.Done
@@ -200,11 +235,11 @@ func (x *api) story(ctx context.Context, n id.Number) (Story, error) {
 						at = m.Final
 					}
 				}
-				step(at, "receipt", "%s%s %s err %s, at %s by the centre's clock", segment, to, p.Word, p.Code, p.Done.UTC().Format(time.RFC3339))
+				step(at, timeline.KindReceipt, "receipt", "%s%s %s err %s, at %s by the centre's clock", segment, to, p.Word, p.Code, p.Done.UTC().Format(time.RFC3339))
 			}
 		}
 		if m.State.Final() {
-			step(m.Final, m.State.String(), "%s %s", to, m.Code)
+			step(m.Final, timeline.KindMessage, m.State.String(), "%s %s", to, m.Code)
 		} else {
 			out.Facts = append(out.Facts, [2]string{"now", strings.TrimSpace(fmt.Sprintf("%s: %s %s", to, m.State, m.Code))})
 		}
@@ -244,7 +279,8 @@ func (x *api) posts(ctx context.Context, subject id.Number) ([]StoryStep, error)
 		if !a.Next.IsZero() {
 			result += ", again at " + a.Next.UTC().Format(time.TimeOnly)
 		}
-		steps = append(steps, StoryStep{a.At, "callback", fmt.Sprintf("%s to %s, try %d: %s", a.What, a.URL, a.Number, result)})
+		steps = append(steps, StoryStep{Time: a.At, Kind: timeline.KindCallback, What: "callback",
+			Detail: fmt.Sprintf("%s to %s, try %d: %s", a.What, a.URL, a.Number, result)})
 	}
 	return steps, nil
 }
@@ -262,9 +298,9 @@ func (x *api) receivedStory(ctx context.Context, n id.Number) (Story, error) {
 	if owner == "" {
 		owner = "none: nobody owns " + string(m.To)
 	}
-	s := Story{Title: "Message " + x.SMS.Name(n) + ", received", Facts: [][2]string{
+	s := Story{Title: "Message " + x.SMS.Name(n) + ", received", Message: x.SMS.Name(n), Facts: [][2]string{
 		{"app", owner}, {"from", m.From.String()}, {"to", string(m.To)}, {"text", m.Text}, {"now", state},
-	}, Steps: []StoryStep{{m.At, "received", "from " + m.From.String() + ", on disk"}}}
+	}, Steps: []StoryStep{{Time: m.At, Kind: timeline.KindMO, What: "received", Detail: "from " + m.From.String() + ", on disk"}}}
 	if m.Partial {
 		s.Facts = append(s.Facts, [2]string{"note", "segments are missing"})
 	}

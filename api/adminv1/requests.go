@@ -12,6 +12,7 @@ import (
 	"longlines/gateway"
 	"longlines/id"
 	"longlines/sms"
+	"longlines/timeline"
 )
 
 // Request is one call, as a line of a list.
@@ -24,6 +25,7 @@ type Request struct {
 	Path      string    `json:"path"`
 	Status    int       `json:"status"`
 	Code      string    `json:"code,omitempty"`
+	Case      string    `json:"case,omitempty" doc:"Which of the code's meanings: the anchor on its page."`
 	Message   string    `json:"message,omitempty"`
 	Ms        float64   `json:"ms"`
 }
@@ -103,11 +105,18 @@ func (x *api) callsOf(ctx context.Context, m sms.MT) (found []gateway.Record) {
 
 func (x *api) request(r gateway.Record) Request {
 	v := Request{ID: id.Request(r.ID), Time: r.ID.Time(), App: x.appName(r.App), Operation: r.Operation, Method: r.Method, Path: r.Path,
-		Status: r.Status, Code: r.Code, Ms: float64(r.Took.Microseconds()) / 1000}
+		Status: r.Status, Code: r.Code, Case: r.Case, Ms: float64(r.Took.Microseconds()) / 1000}
 	if r.Subject != 0 {
 		v.Message = x.SMS.Name(r.Subject)
 	}
 	return v
+}
+
+// step is the call in a story.
+func (v *Request) step() StoryStep {
+	answer := strings.TrimSpace(fmt.Sprintf("%d %s", v.Status, v.Code))
+	return StoryStep{Time: v.Time, Kind: timeline.KindRequest, What: "request", Request: v.ID,
+		Detail: fmt.Sprintf("%s %s, answered %s after %.1f ms", v.Method, v.Path, answer, v.Ms)}
 }
 
 func (x *api) requests(h operations) {
@@ -145,9 +154,11 @@ func (x *api) requests(h operations) {
 		s := Story{Title: "Request " + v.ID, Facts: [][2]string{
 			{"time", v.Time.UTC().Format(time.RFC3339Nano)}, {"app", v.App}, {"call", v.Method + " " + v.Path}, {"operation", v.Operation},
 			{"answered", fmt.Sprintf("%d after %.1f ms", v.Status, v.Ms)},
-		}, Steps: []StoryStep{}, Wire: r.Detail}
+		}, Steps: []StoryStep{v.step()}, Request: &v, Message: v.Message, Wire: r.Detail}
 		if r.Code != "" {
+			s.Refused = &Refused{Code: r.Code, Case: r.Case}
 			if row, ok := fault.Lookup(r.Code, r.Case); ok {
+				s.Refused.Title, s.Refused.Condition, s.Refused.Remedy = row.Title, row.Condition, row.Remedy
 				s.Facts = append(s.Facts, [2]string{"refused", r.Code + " " + r.Case}, [2]string{"because", row.Condition}, [2]string{"do", row.Remedy})
 			} else {
 				s.Facts = append(s.Facts, [2]string{"refused", r.Code})
@@ -156,7 +167,13 @@ func (x *api) requests(h operations) {
 		if r.Subject != 0 {
 			s.Facts = append(s.Facts, [2]string{"message", v.Message})
 			if about, err := x.story(ctx, r.Subject); err == nil {
-				s.Steps = about.Steps
+				s.Recipients = about.Recipients
+				for _, step := range about.Steps {
+					if step.Request != v.ID {
+						s.Steps = append(s.Steps, step)
+					}
+				}
+				sortSteps(s.Steps)
 			}
 		}
 		return &storyOut{s}, nil

@@ -82,6 +82,10 @@ type (
 		MSISDN string `path:"msisdn" doc:"A number such as +14255550100."`
 		App    string `query:"app" doc:"The app; absent: every app."`
 	}
+	browserPath struct {
+		MSISDN string `path:"msisdn" doc:"A number such as +14255550100."`
+		ID     string `path:"id" doc:"The browser, as the subscriber's answer names it."`
+	}
 	optOutOut  struct{ Body OptOut }
 	optOutList struct {
 		Body struct {
@@ -151,12 +155,8 @@ var errNoConsent = errors.New("no such consent in force")
 // consentNamed finds a consent in force by its name.
 func (x *api) consentNamed(ctx context.Context, name string) (c oauth.Consent, err error) {
 	missing := fmt.Errorf("consent %s: %w", name, errNoConsent)
-	p, err := id.ParsePublic(name)
-	if err != nil {
-		return c, missing
-	}
-	n, err := x.Sealer.Open(p)
-	if err != nil {
+	n, ok := x.rowNamed(name)
+	if !ok {
 		return c, missing
 	}
 	rows, err := x.Store.Consents(ctx, oauth.ConsentFilter{InForce: true, Before: n + 1, Limit: 1})
@@ -167,6 +167,16 @@ func (x *api) consentNamed(ctx context.Context, name string) (c oauth.Consent, e
 		return c, missing
 	}
 	return rows[0], nil
+}
+
+// rowNamed is the row that a sealed name stands for.
+func (x *api) rowNamed(name string) (n id.Number, ok bool) {
+	p, err := id.ParsePublic(name)
+	if err != nil {
+		return 0, false
+	}
+	n, err = x.Sealer.Open(p)
+	return n, err == nil
 }
 
 func (x *api) consent(c oauth.Consent, reveal bool) Consent {
@@ -217,11 +227,28 @@ func (x *api) subscribers(h operations) {
 			return nil, err
 		}
 		for _, level := range levels {
-			if err := x.Tokens.EndBrowsers(ctx, level, m, 0); err != nil {
+			if err := x.Subscribers.EndBrowsers(ctx, level, m, 0); err != nil {
 				return nil, err
 			}
 		}
 		return nil, nil
+	})
+	remove(h, "/admin/v1/subscribers/{msisdn}/browsers/{id}", "Forget one browser of a subscriber", func(ctx context.Context, in *browserPath) (*none, error) {
+		m, err := msisdn("msisdn", in.MSISDN)
+		if err != nil {
+			return nil, err
+		}
+		n, named := x.rowNamed(in.ID)
+		for _, level := range levels {
+			list, err := x.Subscribers.Browsers(ctx, oauth.Person{Subscriber: m, Level: level})
+			if err != nil {
+				return nil, err
+			}
+			if named && slices.ContainsFunc(list, func(b oauth.Session) bool { return b.ID == n }) {
+				return nil, x.Subscribers.EndBrowsers(ctx, level, m, n)
+			}
+		}
+		return nil, huma.Error404NotFound("browser " + in.ID + ": no such browser is remembered for this number")
 	})
 	get(h, "/admin/v1/subscribers/{msisdn}/optouts", "List whose texts a subscriber has refused", func(ctx context.Context, in *optOutQuery) (*optOutList, error) {
 		m, err := msisdn("msisdn", in.MSISDN)
@@ -269,7 +296,7 @@ func (x *api) subscriber(ctx context.Context, m number.MSISDN) (s Subscriber, er
 		}
 	}
 	for _, level := range levels {
-		list, err := x.Tokens.Browsers(ctx, oauth.Person{Subscriber: m, Level: level})
+		list, err := x.Subscribers.Browsers(ctx, oauth.Person{Subscriber: m, Level: level})
 		if err != nil {
 			return s, err
 		}

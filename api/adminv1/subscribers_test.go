@@ -148,7 +148,7 @@ func TestASubscriberIsShownAndSignedOut(t *testing.T) {
 	cookies := map[app.Level]string{}
 	for _, level := range []app.Level{app.LevelSandbox, app.LevelProduction} {
 		var err error
-		if cookies[level], _, err = s.tokens.Remember(ctx, oauth.Person{Subscriber: alice, Level: level, How: oauth.HowPIN}, "Firefox on Linux", oauth.SessionLife); err != nil {
+		if cookies[level], _, err = s.people.Remember(ctx, oauth.Person{Subscriber: alice, Level: level, How: oauth.HowPIN}, "Firefox on Linux", oauth.SessionLife); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -160,9 +160,27 @@ func TestASubscriberIsShownAndSignedOut(t *testing.T) {
 		len(sub.OptOuts) != 2 || sub.OptOuts[0].App != "" || sub.OptOuts[1].App != "pizza" || sub.OptOuts[1].Word != "operator" {
 		t.Fatal(body)
 	}
+	t.Run("in one browser", func(t *testing.T) {
+		level := app.Level(sub.Browsers[0].Level)
+		at := path + "/browsers/" + sub.Browsers[0].ID
+		s.call("DELETE", strings.Replace(at, "5550100", "5550101", 1), "", 404, nil) // it is not this one's
+		s.call("DELETE", at, "", 204, nil)
+		if got := s.call("DELETE", at, "", 404, nil); !strings.Contains(got, "no such browser is remembered") {
+			t.Error(got)
+		}
+		for l, cookie := range cookies {
+			if _, _, ok, err := s.people.Remembered(ctx, l, cookie); ok == (l == level) || err != nil {
+				t.Errorf("%s: remembered %t, %v", l, ok, err)
+			}
+		}
+		for _, name := range []string{"x", strings.Repeat("0", 32), s.store.Sealer().Seal(1).String()} {
+			s.call("DELETE", path+"/browsers/"+name, "", 404, nil)
+		}
+		s.call("DELETE", "/admin/v1/subscribers/alice/browsers/x", "", 422, nil)
+	})
 	s.call("DELETE", path+"/browsers", "", 204, nil)
 	for level, cookie := range cookies {
-		if _, _, ok, err := s.tokens.Remembered(ctx, level, cookie); ok || err != nil {
+		if _, _, ok, err := s.people.Remembered(ctx, level, cookie); ok || err != nil {
 			t.Errorf("%s is remembered still: %v", level, err)
 		}
 	}

@@ -387,7 +387,7 @@ func TestABrowserThatWasSignedOutDecidesNothing(t *testing.T) {
 	if !p.Offers("do=allow") {
 		t.Fatal(p.Text)
 	}
-	if err := k.service.EndBrowsers(context.Background(), app.LevelProduction, alice, 0); err != nil {
+	if err := k.people.EndBrowsers(context.Background(), app.LevelProduction, alice, 0); err != nil {
 		t.Fatal(err)
 	}
 	if p = p.Press(t, "do=allow"); p.Location != nil || p.Status != 400 {

@@ -40,6 +40,7 @@ type counter struct {
 	store   *store.Store
 	apps    *app.Directory
 	service *oauth.Service
+	people  *oauth.Subscribers
 	gateway http.Handler
 	url     string
 	log     *bytes.Buffer
@@ -127,7 +128,11 @@ func openCounter(t testing.TB, issuer string) *counter {
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	k.logger = log
 	key := bytes.Repeat([]byte{7}, 32)
-	k.service, err = oauth.New(oauth.Config{Store: k.store, Sealer: k.store.Sealer(), Apps: k.apps, Now: k.clock, Log: log, Issuer: issuer, Key: key, Texter: k, Home: []string{"1"}})
+	k.service, err = oauth.New(oauth.Config{Store: k.store, Sealer: k.store.Sealer(), Apps: k.apps, Now: k.clock, Log: log, Issuer: issuer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.people, err = oauth.NewSubscribers(oauth.SubscribersConfig{Store: k.store, Sealer: k.store.Sealer(), Now: k.clock, Log: log, Key: key, Texter: k, Home: []string{"1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +146,7 @@ func openCounter(t testing.TB, issuer string) *counter {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Config{
-		Endpoints: oauthv4.Endpoints(oauthv4.Config{Service: k.service, Pages: pages, Key: key, Now: k.clock, Log: log, Issuer: issuer}),
+		Endpoints: oauthv4.Endpoints(oauthv4.Config{Service: k.service, Pages: pages, Subscribers: k.people, Key: key, Now: k.clock, Log: log, Issuer: issuer}),
 		Pages:     pages.Assets(), Tokens: k.service, Apps: k.apps, Meter: meter, Store: k.store, Now: k.clock, Log: log, Details: true,
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func (v *visit) list(who oauth.Person, session id.Number, done string) (gateway.
 	if err != nil {
 		return gateway.Reply{}, err
 	}
-	browsers, err := v.Service.Browsers(ctx, who)
+	browsers, err := v.Subscribers.Browsers(ctx, who)
 	if err != nil {
 		return gateway.Reply{}, err
 	}
@@ -160,13 +160,13 @@ func (v *visit) withdraw(who oauth.Person, row, scope string) (gateway.Reply, er
 // signOut ends one browser of the subscriber's.
 func (v *visit) signOut(who oauth.Person, row string) (gateway.Reply, error) {
 	ctx := v.call.Context()
-	browsers, err := v.Service.Browsers(ctx, who)
+	browsers, err := v.Subscribers.Browsers(ctx, who)
 	if err != nil {
 		return gateway.Reply{}, err
 	}
 	for _, b := range browsers {
 		if v.names.Seal(b.ID).String() == row {
-			if err := v.Service.EndBrowsers(ctx, who.Level, who.Subscriber, b.ID); err != nil {
+			if err := v.Subscribers.EndBrowsers(ctx, who.Level, who.Subscriber, b.ID); err != nil {
 				return gateway.Reply{}, err
 			}
 			return v.back(doneSignedOut, "")
@@ -179,7 +179,7 @@ func (v *visit) signOut(who oauth.Person, row string) (gateway.Reply, error) {
 func (v *visit) leave(l app.Level) (gateway.Reply, error) {
 	name := v.cookies.session(l)
 	if cookie := v.cookies.get(v.call, name); cookie != "" {
-		if err := v.Service.Forget(v.call.Context(), cookie); err != nil {
+		if err := v.Subscribers.Forget(v.call.Context(), cookie); err != nil {
 			return gateway.Reply{}, err
 		}
 	}

@@ -123,7 +123,7 @@ func TestSigningOutAndLeaving(t *testing.T) {
 	p := k.mine(home, alice, "/consents", false)
 	who := oauth.Person{Subscriber: alice, Level: app.LevelProduction}
 	living := func() int {
-		list, err := k.service.Browsers(context.Background(), who)
+		list, err := k.people.Browsers(context.Background(), who)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,8 +40,9 @@ type Config struct {
 	Service *oauth.Service
 	Issued  func(grant string) // called for each access token issued; nil: nobody asks
 
-	// What subscribers see. Pages and Key are mandatory for it; without Pages it is not served.
-	Pages *page.Pages
+	// What subscribers see. Pages, Subscribers and Key are mandatory for it; without Pages it is not served.
+	Pages       *page.Pages
+	Subscribers *oauth.Subscribers
 	// Key is 32 bytes that all nodes share and the store does not hold: tickets are sealed under it.
 	Key []byte
 	Now func() time.Time // default time.Now

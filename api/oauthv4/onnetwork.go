@@ -15,10 +15,10 @@ import (
 	"longlines/wire"
 )
 
-// OnNetworkConfig is what the listener behind the enrichment proxy needs; Service is mandatory.
+// OnNetworkConfig is what the listener behind the enrichment proxy needs; Subscribers is mandatory.
 type OnNetworkConfig struct {
-	Service    *oauth.Service
-	Enrichment oauth.Enrichment // whose word is taken
+	Subscribers *oauth.Subscribers
+	Enrichment  oauth.Enrichment // whose word is taken
 	// Host is that of the API, with its port if it is not the scheme's own. A device is recognised for it
 	// alone: a site whose name was made to resolve to the proxy would else read, as its own page, what apps
 	// may do for whoever visits it (DNS rebinding). "" takes any, where the proxy itself knows its names.
@@ -81,7 +81,7 @@ func (c OnNetworkConfig) recognise(r *http.Request) (context.Context, error) {
 			why = errHost
 		}
 		if why == nil {
-			who, ok, reason, err := c.Service.OnNetwork(ctx, c.Enrichment, assertion, r.Host, r.URL.EscapedPath(), a)
+			who, ok, reason, err := c.Subscribers.OnNetwork(ctx, c.Enrichment, assertion, r.Host, r.URL.EscapedPath(), a)
 			if err != nil {
 				return ctx, err
 			}

@@ -46,7 +46,7 @@ func enrichment(l app.Level) oauth.Enrichment {
 
 // network is the listener behind the proxy.
 func (k *counter) network(l app.Level) string {
-	srv := httptest.NewServer(oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Service: k.service, Enrichment: enrichment(l), Log: k.logger}, k.gateway))
+	srv := httptest.NewServer(oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Subscribers: k.people, Enrichment: enrichment(l), Log: k.logger}, k.gateway))
 	k.t.Cleanup(srv.Close)
 	return srv.URL
 }
@@ -191,7 +191,7 @@ func TestHeadersOfIdentityEndAtTheListener(t *testing.T) {
 // keeps the Host that the browser sent, and says whose device it is.
 func TestADeviceIsRecognisedForOurHostAlone(t *testing.T) {
 	k := openCounter(t, "")
-	h := oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Service: k.service, Enrichment: enrichment(app.LevelProduction), Host: "api.example", Log: k.logger}, k.gateway)
+	h := oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Subscribers: k.people, Enrichment: enrichment(app.LevelProduction), Host: "api.example", Log: k.logger}, k.gateway)
 	for host, known := range map[string]bool{"api.example": true, "API.example": true, "api.example:8080": false, "evil.example": false, "api.example.evil.example": false} {
 		for _, path := range []string{"/consents", authorizePath} {
 			r := httptest.NewRequest(http.MethodGet, "http://"+host+path+"?client_id=mast-key&scope=IMMN", nil)

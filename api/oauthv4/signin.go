@@ -25,7 +25,7 @@ func (p *pages) recognised(c *gateway.Call, l app.Level, network bool) (who oaut
 	if cookie == "" {
 		return who, 0, false, nil
 	}
-	return p.Service.Remembered(c.Context(), l, cookie)
+	return p.Subscribers.Remembered(c.Context(), l, cookie)
 }
 
 // still reports whether who a ticket says is known is known in the same way now: the device is on the
@@ -60,7 +60,7 @@ func (v *visit) signIn(t ticket, m url.Values) (who oauth.Person, known bool, re
 		reply, err = v.askNumber("", "")
 		return who, false, reply, err
 	case t.Step == stepPIN && do == "pin":
-		who, err = v.Service.CheckPIN(ctx, t.Level, t.Subscriber, from(v.call), m.Get("pin"))
+		who, err = v.Subscribers.CheckPIN(ctx, t.Level, t.Subscriber, from(v.call), m.Get("pin"))
 		if errors.Is(err, oauth.ErrPIN) {
 			reply, err = v.askPIN("pin.wrong")
 			return who, false, reply, err
@@ -78,7 +78,7 @@ func (v *visit) sendPIN() error {
 		name = v.request.App.Name
 	}
 	lang := v.language(v.call, v.next.Lang)
-	return v.Service.SendPIN(v.call.Context(), v.next.Level, v.next.Subscriber, from(v.call), func(pin string) string {
+	return v.Subscribers.SendPIN(v.call.Context(), v.next.Level, v.next.Subscriber, from(v.call), func(pin string) string {
 		return v.Pages.PINText(lang, name, pin, oauth.PINLife)
 	})
 }
@@ -110,12 +110,12 @@ func (v *visit) askPIN(problem string) (gateway.Reply, error) {
 // remember makes this browser known, in place of who was known before.
 func (v *visit) remember(who oauth.Person, life time.Duration) error {
 	ctx, name := v.call.Context(), v.cookies.session(who.Level)
-	cookie, _, err := v.Service.Remember(ctx, who, oauth.Agent(v.call.UserAgent()), life)
+	cookie, _, err := v.Subscribers.Remember(ctx, who, oauth.Agent(v.call.UserAgent()), life)
 	if err != nil {
 		return err
 	}
 	if old := v.cookies.get(v.call, name); old != "" {
-		if err := v.Service.Forget(ctx, old); err != nil {
+		if err := v.Subscribers.Forget(ctx, old); err != nil {
 			v.Log.LogAttrs(ctx, slog.LevelError, "an old session is not ended", slog.Any("error", err))
 		}
 	}

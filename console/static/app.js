@@ -2,9 +2,8 @@
 // the platform does) and /sandbox/v1/stream (what phones receive and send), and keeps the page true.
 //
 // A text on a phone and the lines about it are tied together by the centre's message id where the
-// phone knows it, else by number, text and order; see pair().
+// phone knows it, else by number, text and order; see pair(). It builds on frame.js.
 
-const $ = (id) => document.getElementById(id)
 const body = document.body
 const hasPhones = 'sandbox' in body.dataset
 const app = body.dataset.app || ''
@@ -13,34 +12,6 @@ const shortCode = body.dataset.code || ''
 const MAX_LINES = 500 // of the stream that are kept
 const MAX_RECORDS = 2000 // messages whose story is remembered
 const MAX_BUBBLES = 200 // of a conversation
-
-// ── building elements ──────────────────────────────────────────────────
-
-const SVG = 'http://www.w3.org/2000/svg'
-
-function icon(name) {
-  const svg = document.createElementNS(SVG, 'svg')
-  svg.setAttribute('class', 'icon')
-  svg.setAttribute('aria-hidden', 'true')
-  const use = document.createElementNS(SVG, 'use')
-  use.setAttribute('href', '#i-' + name)
-  svg.append(use)
-  return svg
-}
-
-// h makes an element: h('p', {class: 'x', onclick: f}, 'text', child).
-function h(tag, props, ...children) {
-  const e = document.createElement(tag)
-  for (const [k, v] of Object.entries(props || {})) {
-    if (v === undefined || v === null || v === false) continue
-    if (k.startsWith('on')) e.addEventListener(k.slice(2), v)
-    else e.setAttribute(k, v === true ? '' : v)
-  }
-  for (const c of children) if (c !== undefined && c !== null && c !== '') e.append(c)
-  return e
-}
-
-const srOnly = (text) => h('span', { class: 'sr' }, text)
 
 // ── words and looks ────────────────────────────────────────────────────
 
@@ -91,7 +62,6 @@ function duration(ms) {
 
 // ── saying things ──────────────────────────────────────────────────────
 
-function say(text) { $('say').textContent = text }
 function shout(text) { $('shout').textContent = text }
 
 // Lines are announced by their number, now and then: a reader who had each read out would hear nothing else.
@@ -164,63 +134,6 @@ function follow(url, hiddenFor, on) {
 function recall(store, key) { try { return store().getItem('longlines.' + key) } catch { return null } }
 function keep(store, key, value) { try { store().setItem('longlines.' + key, value) } catch { /* then not */ } }
 const always = () => localStorage, thisTab = () => sessionStorage
-
-// ── the theme ──────────────────────────────────────────────────────────
-
-const systemDark = matchMedia('(prefers-color-scheme: dark)')
-const isDark = () => (document.documentElement.dataset.theme || (systemDark.matches ? 'dark' : 'light')) === 'dark'
-
-function showTheme() {
-  const b = $('theme')
-  b.replaceChildren(icon(isDark() ? 'sun' : 'moon'))
-  b.title = `Switch to the ${isDark() ? 'light' : 'dark'} theme`
-  b.setAttribute('aria-label', b.title)
-}
-$('theme').addEventListener('click', () => {
-  const want = isDark() ? 'light' : 'dark'
-  const root = document.documentElement
-  if ((want === 'dark') === systemDark.matches) { // what the system says: follow it again
-    delete root.dataset.theme
-    document.cookie = 'longlines_theme=; path=/; max-age=0; samesite=lax'
-  } else {
-    root.dataset.theme = want
-    document.cookie = `longlines_theme=${want}; path=/; max-age=31536000; samesite=lax`
-  }
-  showTheme()
-})
-systemDark.addEventListener('change', showTheme)
-showTheme()
-
-// ── copying ────────────────────────────────────────────────────────────
-
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text)
-    return true
-  } catch { // not on https or loopback: the old way
-    const t = h('textarea', { class: 'sr', readonly: true })
-    t.value = text
-    const had = document.activeElement
-    body.append(t)
-    t.select()
-    const ok = document.execCommand('copy')
-    t.remove()
-    had?.focus()
-    return ok
-  }
-}
-
-async function copyFrom(button, text) {
-  const ok = await copy(text)
-  button.replaceChildren(icon(ok ? 'check' : 'warn'), h('span', null, ok ? 'Copied' : 'Not copied'))
-  button.classList.toggle('done', ok)
-  say(ok ? 'Copied' : 'It could not be copied')
-  setTimeout(() => {
-    button.replaceChildren(icon('copy'), h('span', null, 'Copy'))
-    button.classList.remove('done')
-  }, 1600)
-}
-for (const b of document.querySelectorAll('.copy[data-copy]')) b.addEventListener('click', () => copyFrom(b, $(b.dataset.copy).textContent))
 
 const tryIt = $('try')
 if (tryIt) {
@@ -518,6 +431,8 @@ function detail(e) {
   fact('Link', e.link)
   fact('Id at the centre', e.ref, true)
   if (e.code) fact('Code', body.dataset.errors && /^(SVC|POL)\d{4}$/.test(e.code) ? h('a', { href: body.dataset.errors + '/' + e.code }, e.code + ': what it means') : e.code)
+  if (e.kind === 'request' && e.request) fact('Story', h('a', { href: '/requests/' + e.request }, 'All about this request'))
+  else if (own(e)) fact('Story', h('a', { href: '/messages/' + own(e) }, 'All about this message'))
   const box = h('div', { class: 'detail' }, facts)
   if (e.detail) {
     const pre = h('pre', { tabindex: 0, 'aria-label': 'On the wire' }, e.detail)
