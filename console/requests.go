@@ -113,12 +113,11 @@ func pageOf(s string) string {
 
 // appNames are offered where an app is asked for.
 func (x *console) appNames(r *http.Request) (names []string) {
-	const most = 200
 	var apps struct{ Apps []struct{ Name string } }
-	if read(r, x.Admin, "/admin/v1/apps", &apps) != nil {
+	if read(r, x.Admin, "/admin/v1/apps?limit=200", &apps) != nil {
 		return nil // it can be typed
 	}
-	for _, a := range apps.Apps[:min(len(apps.Apps), most)] {
+	for _, a := range apps.Apps {
 		names = append(names, a.Name)
 	}
 	return names
