@@ -162,6 +162,10 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 	endpoints := oauthv4.Endpoints(oauthv4.Config{Service: p.tokens, Issued: metrics.TokenIssued, Pages: consents, Subscribers: p.subscribers, Key: key, Now: p.now,
 		Log: p.log, Issuer: p.info.API, DefaultLevel: p.consentLevel()})
 	endpoints = append(endpoints, smsv3.Endpoints(p.texts, cfg.API.PublicURL)...)
+	var operations []string
+	for _, e := range endpoints {
+		operations = append(operations, e.Operation)
+	}
 	limits := gateway.Limits{PerIP: cfg.API.MaxConnsPerIP, PerApp: cfg.API.MaxInFlight}
 	g, err := gateway.New(gateway.Config{
 		Endpoints: endpoints, Pages: shown, Tokens: p.tokens, Apps: p.apps, Meter: p.meter, Store: p.store, Timeline: p.feed,
@@ -192,13 +196,14 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 	p.guard = adminv1.NewGuard(token)
 	p.info.AdminToken, p.info.code = token, p.guard.Code()
 	admin := adminv1.New(adminv1.Config{Version: Version, Apps: p.apps, Router: p.router, SMS: p.texts, Meter: p.meter, Store: p.store, Tokens: p.tokens,
-		Subscribers: p.subscribers, Sealer: p.store.Sealer(), Received: p.received, Jobs: p.waitingByLink, Timeline: p.feed, Now: p.now, Log: p.log})
+		Subscribers: p.subscribers, Sealer: p.store.Sealer(), Received: p.received, Jobs: p.waitingByLink, Operations: operations, Timeline: p.feed, Now: p.now, Log: p.log})
 	show := console.Config{Guard: p.guard, Admin: admin, APIURL: p.info.API, ErrorsURL: p.info.API + "/errors", Version: Version}
 	mux := http.NewServeMux()
-	mux.Handle("/admin/v1/", p.guard.Wrap(admin, adminv1.Denied))
+	problems := func(next http.Handler) http.Handler { return adminv1.Problems(p.store.NextRequest, p.info.API, next) }
+	mux.Handle("/admin/v1/", problems(p.guard.Wrap(admin, adminv1.Denied)))
 	if p.virtual != nil {
 		virtual := sandboxv1.New(sandboxv1.Config{Book: phoneBook{p.virtual.Phones}, Faults: faultSet{p.virtual.Faults}})
-		mux.Handle("/sandbox/v1/", p.guard.Wrap(virtual, adminv1.Denied))
+		mux.Handle("/sandbox/v1/", problems(p.guard.Wrap(virtual, adminv1.Denied)))
 		show.Sandbox, show.Habits = virtual, habits()
 		show.PhoneURL = func(n, path string) string {
 			m, err := number.ParseMSISDN(n)

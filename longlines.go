@@ -409,6 +409,9 @@ type reloader struct {
 	dirty  chan struct{}
 }
 
+// maxReloadRest leaves a change of another node known within a second of it.
+const maxReloadRest = 300 * time.Millisecond
+
 func (r *reloader) mark() {
 	select {
 	case r.dirty <- struct{}{}:
@@ -427,6 +430,7 @@ func (p *Platform) reload(ctx context.Context) error {
 					return
 				case <-r.dirty:
 				}
+				begun := time.Now()
 				if err := r.reload(ctx); err != nil && ctx.Err() == nil {
 					p.log.Error("read again after a change", "what", r.what, "error", err)
 					select {
@@ -435,6 +439,12 @@ func (p *Platform) reload(ctx context.Context) error {
 					case <-time.After(time.Second):
 						r.mark()
 					}
+				}
+				// Of many changes in a row, as an import's, not each is worth the reading of thousands of rows.
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(min(4*time.Since(begun), maxReloadRest)):
 				}
 			}
 		})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,33 +84,59 @@ func (d *Directory) Reload(ctx context.Context) error {
 		byCode: map[number.ShortCode]*App{},
 	}
 	for i := range apps {
-		a := &apps[i]
-		a.tenant = Tenant{a.ID}
-		s.all = append(s.all, a)
-		s.byID[a.ID] = a
-		s.byKey[a.Key] = a
-		if a.Deleted {
-			continue
-		}
-		s.byName[strings.ToLower(a.Name)] = a
-		for _, c := range a.ShortCodes {
-			s.byCode[c] = a
-		}
+		s.all = append(s.all, &apps[i])
+		s.index(&apps[i])
 	}
-	slices.SortFunc(s.all, func(a, b *App) int {
-		if a.Deleted != b.Deleted {
-			if a.Deleted {
-				return 1
-			}
-			return -1
-		}
-		if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
-			return c
-		}
-		return int(a.ID - b.ID)
-	})
+	slices.SortFunc(s.all, byNameLast)
 	d.snap.Store(s)
 	return nil
+}
+
+// byNameLast is the order of [Directory.All].
+func byNameLast(a, b *App) int {
+	if a.Deleted != b.Deleted {
+		if a.Deleted {
+			return 1
+		}
+		return -1
+	}
+	if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.ID, b.ID)
+}
+
+// index makes an app found by all that it is found by.
+func (s *snapshot) index(a *App) {
+	a.tenant = Tenant{a.ID}
+	s.byID[a.ID] = a
+	s.byKey[a.Key] = a
+	if a.Deleted {
+		return
+	}
+	s.byName[strings.ToLower(a.Name)] = a
+	for _, c := range a.ShortCodes {
+		s.byCode[c] = a
+	}
+}
+
+// with is a copy with one app put in, or put in the place of what it was.
+func (s *snapshot) with(a *App) *snapshot {
+	n := &snapshot{slices.Clone(s.all), maps.Clone(s.byID), maps.Clone(s.byKey), maps.Clone(s.byName), maps.Clone(s.byCode)}
+	if was := n.byID[a.ID]; was != nil {
+		n.all = slices.DeleteFunc(n.all, func(x *App) bool { return x == was })
+		delete(n.byKey, was.Key)
+		if !was.Deleted {
+			delete(n.byName, strings.ToLower(was.Name))
+		}
+		for _, c := range was.ShortCodes {
+			delete(n.byCode, c)
+		}
+	}
+	n.index(a)
+	at, _ := slices.BinarySearchFunc(n.all, a, byNameLast)
+	n.all = slices.Insert(n.all, at, a)
+	return n
 }
 
 // ByKey finds an app by its App Key, a deleted one too; nil if there is none.
@@ -176,7 +203,7 @@ func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, str
 	}
 	switch {
 	case a.Auth != AuthSecret && secret != "":
-		return nil, "", invalid("secret", "an app with %s has none", a.Auth)
+		return nil, "", noSecret(&a)
 	case a.Auth != AuthSecret:
 		a.Secret = ""
 	case secret == "":
@@ -307,23 +334,29 @@ func (d *Directory) edit(ctx context.Context, id ID, change func(*App) error) (*
 	return made, nil
 }
 
-// put writes an app and reads all again, so that the caller sees its own change at once.
+// put writes an app, and knows it before it returns, so that the caller sees its own change at once.
+// To read all again for one would make an import slower with every app it has made.
 func (d *Directory) put(ctx context.Context, a App) (*App, error) {
 	if err := d.free(a); err != nil {
 		return nil, err
 	}
+	// What is kept is read again as it is here.
+	a.WaitForVerdict = a.WaitForVerdict.Truncate(time.Millisecond)
+	if a.Quotas = maps.Clone(a.Quotas); len(a.Quotas) == 0 { // the caller may go on with its own
+		a.Quotas = nil
+	}
+	if len(a.ShortCodes) == 0 {
+		a.ShortCodes = nil
+	}
+	d.loading.Lock() // a reading that began before would not have it
+	defer d.loading.Unlock()
 	id, err := d.store.PutApp(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Reload(ctx); err != nil {
-		return nil, err
-	}
-	made := d.ByID(id)
-	if made == nil {
-		return nil, ErrUnknown
-	}
-	return made, nil
+	a.ID = id
+	d.snap.Store(d.snap.Load().with(&a))
+	return &a, nil
 }
 
 // free says which name or short code of an app another one has.

@@ -236,8 +236,12 @@ func (in *importer) json(doc []byte) {
 	}
 	for inside && d.More() { // other members: a name and a value each
 		var other json.RawMessage
-		if _, err = d.Token(); err == nil {
+		var name json.Token
+		if name, err = d.Token(); err == nil {
 			err = d.Decode(&other)
+		}
+		if err == nil && name == "apps" {
+			err = errors.New("the member apps is there twice")
 		}
 		if err != nil {
 			broken(err)
@@ -290,14 +294,26 @@ func toApps(d *json.Decoder) (inside bool, err error) {
 
 // jsonRow is an app of a JSON list in the form of a line of a CSV.
 func jsonRow(element json.RawMessage) (map[string]string, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(element, &members); err != nil || members == nil {
+	d := json.NewDecoder(bytes.NewReader(element))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("is not an object")
 	}
 	row := map[string]string{}
-	for name, raw := range members {
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := t.(string) // of a member it is one
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, err
+		}
 		if !slices.Contains(importColumns, name) {
 			return nil, fmt.Errorf("there is no member %q; there are: %s", clip(name), strings.Join(importColumns, ","))
+		}
+		if _, twice := row[name]; twice { // some read the first of two, some the last
+			return nil, invalid(name, "is there twice")
 		}
 		var text string
 		if json.Unmarshal(raw, &text) != nil {
@@ -363,12 +379,12 @@ type Outcome string
 
 const (
 	Created   Outcome = "created"
-	Unchanged Outcome = "unchanged" // it is there already, with this key, name and secret
+	Unchanged Outcome = "unchanged" // it is there already, with this key, name and secret (or keys)
 	Refused   Outcome = "refused"
 )
 
 // Import makes an app with the key and the secret it brings along; if dry, it says only what it would do.
-// It is safe to repeat: an app that is there with the same key, name and secret stays as it is, whatever
+// It is safe to repeat: an app that is there with the same key, name and secret (or keys) stays as it is, whatever
 // else has been changed since. With [Refused] comes the reason, an [*Invalid] or one that wraps
 // [ErrTaken]; nothing of the app was changed then. Any other error leaves the outcome empty.
 //
@@ -380,8 +396,12 @@ func (d *Directory) Import(ctx context.Context, in Import, dry bool) (Outcome, e
 		a.Level = LevelSandbox
 	}
 	outcome, err := Created, clean(&a)
-	if err == nil {
+	switch {
+	case err != nil:
+	case a.Auth == AuthSecret:
 		err = checkChosen(in.Secret)
+	case in.Secret != "":
+		err = noSecret(&a)
 	}
 	if have := d.ByKey(a.Key); err == nil && have != nil {
 		outcome, err = Unchanged, d.same(ctx, have, a, in.Secret)
@@ -408,9 +428,28 @@ func (d *Directory) same(ctx context.Context, have *App, a App, secret string) e
 	if !strings.EqualFold(have.Name, a.Name) {
 		return fmt.Errorf("key: of %q: %w", have.Name, ErrTaken)
 	}
-	ok, err := d.CheckSecret(ctx, have, secret)
-	if err == nil && !ok {
-		err = fmt.Errorf("the app is there with another secret: %w", ErrTaken)
+	if have.Auth != a.Auth {
+		return &Differs{"way to prove itself"}
 	}
-	return err
+	switch a.Auth {
+	case AuthKey:
+		if have.Keys != a.Keys {
+			return &Differs{"set of keys"}
+		}
+	case AuthSecret:
+		ok, err := d.CheckSecret(ctx, have, secret)
+		if err == nil && !ok {
+			err = &Differs{"secret"}
+		}
+		return err
+	}
+	return nil
 }
+
+// Differs says what an app that is there, with the key and the name of one that is imported, has otherwise.
+// It wraps [ErrTaken].
+type Differs struct{ In string }
+
+func (e *Differs) Error() string { return "this app is there already, with another " + e.In }
+
+func (e *Differs) Unwrap() error { return ErrTaken }

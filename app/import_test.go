@@ -201,6 +201,18 @@ func FuzzReadImport(f *testing.F) {
 	})
 }
 
+func TestAMemberStandsOnceInJSON(t *testing.T) {
+	for doc, why := range map[string]string{
+		`[{"name":"a","key":"k","secret":"fedcba9876543210","name":"b"}]`:                   "name: is there twice",
+		`[{"name":"a","key":"k","secret":"fedcba9876543210","scopes":[],"scopes":["SMS"]}]`: "scopes: is there twice",
+		`{"apps":[{"name":"a","key":"k","secret":"fedcba9876543210"}],"apps":[]}`:           "the member apps is there twice",
+	} {
+		if _, wrong := app.ReadJSON([]byte(doc), app.LevelSandbox); len(wrong) != 1 || !strings.Contains(wrong[0].Error(), why) {
+			t.Errorf("%s: %v", doc, wrong)
+		}
+	}
+}
+
 func TestImport(t *testing.T) {
 	ctx := context.Background()
 	_, d := open(t)

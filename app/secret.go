@@ -84,7 +84,7 @@ func hashChosen(secret string) Secret {
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)))
 }
 
-// matches reports whether the secret is the one that was hashed. slow must be held for argon2id.
+// matches reports whether the secret is the one that was hashed. A slot must be held for argon2id.
 func (s Secret) matches(secret string) bool {
 	stored := string(s)
 	if h, ok := strings.CutPrefix(stored, prefixSHA256); ok {
@@ -115,16 +115,26 @@ func (s Secret) matches(secret string) bool {
 	return subtle.ConstantTimeCompare(got, want) == 1
 }
 
-// verifier checks secrets. A slow hash takes tens of milliseconds and 19 MiB, so few run at once,
-// few wait, and one that succeeded is remembered for a minute (docs/performance.md).
+// verifier checks secrets. A slow hash takes tens of milliseconds and 19 MiB, so few run at once and few
+// wait, few of them for any one app: whoever tries secrets of an app keeps only that app from being heard.
+// A secret that was right is remembered for a day and never waits; one that was wrong is not hashed again
+// (docs/performance.md).
 type verifier struct {
 	now    func() time.Time
-	key    [32]byte      // of the HMAC; drawn at the start, so that the cache is worthless elsewhere
+	key    [32]byte      // of the HMAC; drawn at the start, so that the caches are worthless elsewhere
 	slots  chan struct{} // slow hashes running
 	queue  chan struct{} // slow hashes running or waiting
 	mu     sync.Mutex
+	places map[ID]*place                   // of the apps with slow hashes in the queue, or before it
 	proven map[[sha256.Size]byte]time.Time // until when
+	wrong  map[[sha256.Size]byte]struct{}
 	asked  map[[sha256.Size]byte]*question // being hashed
+}
+
+// place is how many slow hashes an app may have in the queue.
+type place struct {
+	taken chan struct{}
+	users int // calls that hold or want it; with the last it is forgotten
 }
 
 // question is a slow hash that several callers wait for: of a crowd with one secret, one hashes it.
@@ -136,9 +146,11 @@ type question struct {
 
 const (
 	slowHashes  = 2
+	slowPerApp  = 4
 	slowQueue   = 64
-	provenFor   = time.Minute
+	provenFor   = 24 * time.Hour // a rotated secret is forgotten at once all the same, see proof
 	provenLimit = 10_000
+	wrongLimit  = 10_000
 )
 
 func newVerifier(now func() time.Time) *verifier {
@@ -146,12 +158,20 @@ func newVerifier(now func() time.Time) *verifier {
 		now:    now,
 		slots:  make(chan struct{}, slowHashes),
 		queue:  make(chan struct{}, slowQueue),
+		places: map[ID]*place{},
 		proven: map[[sha256.Size]byte]time.Time{},
+		wrong:  map[[sha256.Size]byte]struct{}{},
 		asked:  map[[sha256.Size]byte]*question{},
 	}
 	rand.Read(v.key[:])
 	return v
 }
+
+type patientKey struct{}
+
+// Patient is a context in which [Directory.CheckSecret] waits for its turn, as long as the context lasts,
+// where it would be refused: of a call that is never shed (docs/reference/reliability.md P16).
+func Patient(ctx context.Context) context.Context { return context.WithValue(ctx, patientKey{}, true) }
 
 // check reports whether secret is the app's. Its error is fault.Unavailable when too many slow
 // hashes wait already, or the context's.
@@ -163,10 +183,17 @@ func (v *verifier) check(ctx context.Context, a *App, secret string) (bool, erro
 		return a.Secret.matches(secret), nil
 	}
 	proof := v.proof(a, secret)
+	if patient, _ := ctx.Value(patientKey{}).(bool); patient {
+		// It answers for itself alone: who may be refused must not make it so, nor wait as long.
+		if ok, known := v.known(proof); known {
+			return ok, nil
+		}
+		return v.hash(ctx, a, secret, proof, true)
+	}
 	v.mu.Lock()
-	if until, ok := v.proven[proof]; ok && v.now().Before(until) {
+	if ok, known := v.recall(proof); known {
 		v.mu.Unlock()
-		return true, nil
+		return ok, nil
 	}
 	if q := v.asked[proof]; q != nil {
 		v.mu.Unlock()
@@ -174,39 +201,110 @@ func (v *verifier) check(ctx context.Context, a *App, secret string) (bool, erro
 		case <-q.done:
 			return q.ok, q.err
 		case <-ctx.Done():
-			return false, fmt.Errorf("wait to check a secret: %w", ctx.Err())
+			return false, leaves(ctx)
 		}
 	}
 	q := &question{done: make(chan struct{})}
 	v.asked[proof] = q
 	v.mu.Unlock()
 	// The first caller asks for all, so it does not leave before the answer: a second or two.
-	q.ok, q.err = v.hash(a, secret)
+	q.ok, q.err = v.hash(ctx, a, secret, proof, false)
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	delete(v.asked, proof)
+	v.mu.Unlock()
 	close(q.done)
-	if q.ok {
-		v.remember(proof)
-	}
 	return q.ok, q.err
 }
 
-// hash compares a secret by its slow hash, when its turn has come.
-func (v *verifier) hash(a *App, secret string) (bool, error) {
-	select {
-	case v.queue <- struct{}{}:
-		defer func() { <-v.queue }()
-	default:
-		return false, fault.Unavailable.Because(fmt.Errorf("%d secrets wait to be checked", slowQueue))
+func leaves(ctx context.Context) error {
+	return fmt.Errorf("wait to check a secret: %w", ctx.Err())
+}
+
+// hash compares a secret by its slow hash, when its turn has come, and remembers the answer.
+func (v *verifier) hash(ctx context.Context, a *App, secret string, proof [sha256.Size]byte, patient bool) (bool, error) {
+	p := v.place(a.ID)
+	defer v.leave(a.ID, p)
+	for _, c := range []chan struct{}{p.taken, v.queue} { // in this order: who waits for the app is in nobody else's way
+		if err := enter(ctx, c, patient); err != nil {
+			return false, err
+		}
+		defer func() { <-c }()
 	}
 	v.slots <- struct{}{} // at most slowQueue hashes are in front of us
 	defer func() { <-v.slots }()
-	return a.Secret.matches(secret), nil
+	if ok, known := v.known(proof); known { // since we began to wait
+		return ok, nil
+	}
+	ok := a.Secret.matches(secret)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.remember(proof, ok)
+	return ok, nil
 }
 
-// remember keeps a proof for a minute. v.mu is held.
-func (v *verifier) remember(proof [sha256.Size]byte) {
+// enter takes a place in c. Its errors are fault.Unavailable, and of a patient caller the context's.
+func enter(ctx context.Context, c chan struct{}, patient bool) error {
+	select {
+	case c <- struct{}{}:
+		return nil
+	default:
+	}
+	if !patient {
+		return fault.Unavailable.Because(fmt.Errorf("%d secrets wait to be checked", cap(c)))
+	}
+	select {
+	case c <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return leaves(ctx)
+	}
+}
+
+// place is where the slow hashes of an app queue; leave must follow.
+func (v *verifier) place(n ID) *place {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	p := v.places[n]
+	if p == nil {
+		p = &place{taken: make(chan struct{}, slowPerApp)}
+		v.places[n] = p
+	}
+	p.users++
+	return p
+}
+
+func (v *verifier) leave(n ID, p *place) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p.users--; p.users == 0 {
+		delete(v.places, n)
+	}
+}
+
+func (v *verifier) known(proof [sha256.Size]byte) (ok, known bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.recall(proof)
+}
+
+// recall is the answer that a pair of app and secret got before. v.mu is held.
+func (v *verifier) recall(proof [sha256.Size]byte) (ok, known bool) {
+	if until, ok := v.proven[proof]; ok && v.now().Before(until) {
+		return true, true
+	}
+	_, known = v.wrong[proof]
+	return false, known
+}
+
+// remember keeps an answer. v.mu is held.
+func (v *verifier) remember(proof [sha256.Size]byte, ok bool) {
+	if !ok {
+		if len(v.wrong) >= wrongLimit { // somebody guesses, so nothing in it will be asked again
+			clear(v.wrong)
+		}
+		v.wrong[proof] = struct{}{}
+		return
+	}
 	now := v.now()
 	if len(v.proven) >= provenLimit {
 		for k, until := range v.proven {

@@ -30,14 +30,62 @@ func TestSlowHashesAreBounded(t *testing.T) {
 		for range slowQueue {
 			v.queue <- struct{}{}
 		}
-		if _, err := v.check(context.Background(), a, "guess"); !errors.Is(err, fault.Unavailable) {
+		if _, err := v.check(context.Background(), a, "another guess"); !errors.Is(err, fault.Unavailable) {
 			t.Fatalf("got %v", err)
 		}
 		if ok, err := v.check(context.Background(), a, "sandbox-secret"); err != nil || !ok {
 			t.Fatalf("who is known does not queue: %v %v", ok, err)
 		}
+		if ok, err := v.check(context.Background(), a, "guess"); err != nil || ok {
+			t.Fatalf("a guess that was wrong before does not queue: %v %v", ok, err)
+		}
+		ctx, cancel := context.WithCancel(Patient(context.Background()))
+		left := make(chan error)
+		go func() {
+			_, err := v.check(ctx, a, "patient guess")
+			left <- err
+		}()
+		cancel()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Fatalf("a patient one waits until it leaves: %v", err)
+		}
+		go func() {
+			ok, err := v.check(Patient(context.Background()), a, "patient guess")
+			if ok {
+				err = errors.New("it is right")
+			}
+			left <- err
+		}()
 		for range slowQueue {
 			<-v.queue
+		}
+		if err := <-left; err != nil {
+			t.Fatalf("a patient one gets its turn: %v", err)
+		}
+	})
+	t.Run("an app that is full is in nobody else's way", func(t *testing.T) {
+		p := v.place(a.ID)
+		for range slowPerApp {
+			p.taken <- struct{}{}
+		}
+		if _, err := v.check(context.Background(), a, "one more guess"); !errors.Is(err, fault.Unavailable) {
+			t.Fatalf("got %v", err)
+		}
+		other := &App{ID: 2, Secret: a.Secret}
+		if ok, err := v.check(context.Background(), other, "sandbox-secret"); err != nil || !ok {
+			t.Fatalf("another app: %v %v", ok, err)
+		}
+		v.leave(a.ID, p)
+		if len(v.places) != 0 {
+			t.Fatalf("%d places are kept", len(v.places))
+		}
+	})
+	t.Run("wrong secrets that are remembered are bounded", func(t *testing.T) {
+		for i := range wrongLimit + 1 {
+			v.remember([32]byte{0: 1, 1: byte(i), 2: byte(i >> 8)}, false)
+		}
+		if n := len(v.wrong); n > wrongLimit {
+			t.Fatalf("%d", n)
 		}
 	})
 	t.Run("who waits for another's answer may leave", func(t *testing.T) {
@@ -64,7 +112,7 @@ func TestProofExpires(t *testing.T) {
 	}
 	now = now.Add(provenFor)
 	if ok, err := v.check(context.Background(), a, "sandbox-secret"); err != nil || !ok || !v.proven[p].Equal(now.Add(provenFor)) {
-		t.Fatalf("after a minute it was not hashed again: %v %v", ok, err)
+		t.Fatalf("after a day it was not hashed again: %v %v", ok, err)
 	}
 }
 

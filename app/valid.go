@@ -94,14 +94,7 @@ func tidy(a *App) (wrong []error) {
 		*u.value, err = cleanURL(u.field, *u.value)
 		note(err)
 	}
-	if u, err := url.Parse(a.RedirectURI); err == nil {
-		// Two of a name are read as the first by some and as the last by others.
-		for _, name := range []string{"code", "error", "error_description", "iss"} {
-			if u.Query().Has(name) {
-				note(invalid("redirect_uri", "must not hold %s, which the answer adds", name))
-			}
-		}
-	}
+	note(checkBase(a.RedirectURI))
 	note(cleanAuth(a))
 	if a.WaitForVerdict < 0 || a.WaitForVerdict > maxWait {
 		note(invalid("wait_for_verdict", "must be from 0 to %s", maxWait))
@@ -113,6 +106,38 @@ func tidy(a *App) (wrong []error) {
 		}
 	}
 	return wrong
+}
+
+// answers are the parameters that the answer of an authorization request adds to a redirect URI.
+var answers = []string{"code", "error", "error_description", "iss"}
+
+// checkBase refuses a redirect URI that holds a part of the answer before there is one. Two of a name are
+// read as the first by some clients and as the last by others, some frameworks fold case and take code[]
+// for code, and old clients search the whole address for code= and error= (docs/reference/oauth.md §2).
+func checkBase(uri string) error {
+	_, query, _ := strings.Cut(uri, "?")
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		name, _, _ = strings.Cut(unescaped(name), "[")
+		if name = strings.ToLower(strings.TrimSpace(name)); slices.Contains(answers, name) {
+			return invalid("redirect_uri", "must not hold %s, which the answer adds", name)
+		}
+	}
+	plain := strings.ToLower(unescaped(uri))
+	for _, mark := range []string{"code=", "error="} {
+		if strings.Contains(plain, mark) {
+			return invalid("redirect_uri", "must not hold %q anywhere, also at the end of a longer name: that is where clients look for the answer", mark)
+		}
+	}
+	return nil
+}
+
+// unescaped is a part of an address without percent-encoding; as it is, if that is malformed.
+func unescaped(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
 }
 
 func cleanCodes(list []number.ShortCode) (codes []number.ShortCode, err error) {
@@ -176,13 +201,35 @@ func cleanText(field, s string) (string, error) {
 	if utf8.RuneCountInString(s) > maxName {
 		return "", invalid(field, "is longer than %d characters", maxName)
 	}
+	visible := s == ""
 	for _, r := range s {
 		// Cf holds the bidirectional controls and the invisible joiners.
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) || r == utf8.RuneError {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Other_Default_Ignorable_Code_Point,
+			unicode.Variation_Selector, blank) || r == utf8.RuneError {
 			return "", invalid(field, "has the character %U, which cannot be shown", r)
 		}
+		visible = visible || unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
+	}
+	if !visible {
+		return "", invalid(field, "has nothing that can be seen")
 	}
 	return s, nil
+}
+
+// blank are letters and symbols without a picture, beside those that Unicode calls ignorable (UAX 44
+// Default_Ignorable_Code_Point; the fillers of Hangul are among them): the fillers of other scripts, Braille
+// without a dot, the null notehead.
+var blank = &unicode.RangeTable{
+	R16: []unicode.Range16{{Lo: 0x2800, Hi: 0x2800, Stride: 1}},
+	R32: []unicode.Range32{{Lo: 0x13441, Hi: 0x13442, Stride: 1}, {Lo: 0x16fe4, Hi: 0x16fe4, Stride: 1}, {Lo: 0x1d159, Hi: 0x1d159, Stride: 1}},
+}
+
+// CleanName is a name in the form in which an app keeps it; as it is, if it cannot be one.
+func CleanName(name string) string {
+	if kept, err := cleanText("name", name); err == nil {
+		return kept
+	}
+	return name
 }
 
 // checkKey takes what needs no escaping anywhere and can stand before the colon of HTTP Basic
@@ -200,6 +247,9 @@ func checkKey(key string) error {
 	}
 	return nil
 }
+
+// noSecret refuses a secret for an app that proves itself otherwise.
+func noSecret(a *App) error { return invalid("secret", "an app with %s has none", a.Auth) }
 
 func checkChosen(secret string) error {
 	if len(secret) < minSecret || len(secret) > maxSecret {

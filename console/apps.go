@@ -116,7 +116,7 @@ func (a application) Traits() (list []trait) {
 }
 
 // Changes is where the audit log tells what was done to the app.
-func (a application) Changes() string { return changesOf("/admin/v1/apps/" + a.Name) }
+func (a application) Changes() string { return changesOf("app " + a.Name) }
 
 // changesOf is where the audit log tells what was done to an object.
 func changesOf(object string) string { return "/audit?" + url.Values{"object": {object}}.Encode() }

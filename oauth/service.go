@@ -32,7 +32,7 @@ type Config struct {
 	Now    func() time.Time // default time.Now
 	Log    *slog.Logger     // default: none
 	// Issuer is the address of the API as apps reach it, without a slash at the end (RFC 8414 §2, RFC 9207).
-	Issuer string
+	Issuer      string
 	CodeLife    time.Duration // default [CodeLife]; at most ten minutes
 	AccessLife  time.Duration // default [AccessLife]; at least a minute
 	RefreshLife time.Duration // default [RefreshLife]; at least AccessLife

@@ -4,7 +4,7 @@
 //
 // It is ours, not a published surface of the retired platform: JSON with snake_case members, errors
 // as application/problem+json (RFC 9457), an OpenAPI 3.1 document at /admin/v1/openapi.json made
-// from the handlers themselves. Secrets go in and are shown once; no answer repeats them. Whatever is
+// from the handlers themselves. [Problems] gives errors their whole form. Secrets go in and are shown once; no answer repeats them. Whatever is
 // done here is in the audit log, see audit.go (docs/reference/reliability.md T22).
 package adminv1
 
@@ -73,16 +73,18 @@ type Config struct {
 	// Received reads a text from a handset and the word for where it is.
 	Received func(ctx context.Context, n id.Number) (m sms.MO, state string, ok bool, err error)
 	// Jobs counts the texts that wait for a link, in memory and on disk.
-	Jobs     func(ctx context.Context) (map[string]int64, error)
-	Timeline *timeline.Feed
-	Now      func() time.Time
-	Log      *slog.Logger // default: none
+	Jobs func(ctx context.Context) (map[string]int64, error)
+	// Operations are the names of the operations of the API, so that one is found in any case of letters.
+	Operations []string
+	Timeline   *timeline.Feed
+	Now        func() time.Time
+	Log        *slog.Logger // default: none
 }
 
 // api carries the parts to the handlers.
 type api struct{ Config }
 
-// New returns the handler of /admin/v1/. Whoever mounts it puts [Guard] in front.
+// New returns the handler of /admin/v1/. Whoever mounts it puts [Guard] in front, and [Problems] before that.
 func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -94,10 +96,15 @@ func New(c Config) http.Handler {
 	h.RejectUnknownQueryParameters = true // a filter that is misspelt must not be taken for none
 	h.Transformers = []huma.Transformer{withoutValues}
 	h.Info.Description = "Apps, links, routes, quotas, subscribers, messages, requests and the audit log of one platform. Send the admin token as a bearer."
+	h.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token":  {Type: "http", Scheme: "bearer", Description: "The admin token: it stands in the ready file and in admin-token of the data directory."},
+		"cookie": {Type: "apiKey", In: "cookie", Name: CookieName, Description: "A browser's, after it signed in at the console."},
+	}
+	h.Security = []map[string][]string{{"token": {}}, {"cookie": {}}}
 	a := &api{c}
 	ha := humago.New(mux, h)
-	ha.UseMiddleware(withTarget)
-	ops := operations{ha, c.Log, c.Store}
+	ha.UseMiddleware(withQuery)
+	ops := operations{ha, a}
 	a.apps(ops)
 	a.links(ops)
 	a.routes(ops)
@@ -116,7 +123,19 @@ func New(c Config) http.Handler {
 		Responses: map[string]*huma.Response{"200": {Description: "Entries of the timeline, as JSON.",
 			Content: map[string]*huma.MediaType{"text/event-stream": {}}}},
 	})
+	described(ha.OpenAPI())
 	return mux
+}
+
+// described writes into the document what [Problems] adds to errors.
+func described(doc *huma.OpenAPI) {
+	e := doc.Components.Schemas.Map()["ErrorModel"]
+	if e == nil {
+		return
+	}
+	e.Properties["code"] = &huma.Schema{Type: "string", Description: "The code of the error catalogue, as SVC0002."}
+	e.Properties["instance"].Description = "The id of the request."
+	e.Properties["type"].Description = "The page of the catalogue, also in the header Link."
 }
 
 // withoutValues takes out of an error what was sent: it may have been a password.
@@ -132,8 +151,7 @@ func withoutValues(_ huma.Context, _ string, v any) (any, error) {
 // operations is where the operations are registered.
 type operations struct {
 	huma.API
-	log   *slog.Logger
-	store Store
+	of *api
 }
 
 // maxBody bounds what an operation takes (docs/reference/reliability.md §2.4).
@@ -167,16 +185,16 @@ func operation[I, O any](h operations, o huma.Operation, f func(context.Context,
 	o.OperationID = huma.GenerateOperationID(method, path, (*O)(nil))
 	huma.Register(h.API, o, func(ctx context.Context, in *I) (*O, error) {
 		if method != http.MethodGet {
-			ctx = audited(ctx, method+" "+path, in)
+			ctx = h.of.audited(ctx, method+" "+path, in)
 		}
 		out, err := f(ctx, in)
 		if err == nil && method != http.MethodGet {
-			err = h.store.Note(context.WithoutCancel(ctx)) // it has been done, whether or not the caller waits
+			err = h.of.Store.Note(context.WithoutCancel(ctx)) // it has been done, whether or not the caller waits
 		}
 		if err != nil {
 			refusal := refuse(err)
 			if refusal.GetStatus() == http.StatusInternalServerError && ctx.Err() == nil {
-				h.log.Error("management call failed", "call", method+" "+path, "error", err)
+				h.of.Log.Error("management call failed", "call", method+" "+path, "error", err)
 			}
 			return nil, refusal
 		}
@@ -187,7 +205,7 @@ func operation[I, O any](h operations, o huma.Operation, f func(context.Context,
 	})
 }
 
-// problem is RFC 9457 with the catalogue's code.
+// problem is RFC 9457 with the catalogue's code; its type is the path of the page, see [Problems].
 type problem struct {
 	huma.ErrorModel
 	Code string `json:"code,omitempty"`
@@ -215,7 +233,7 @@ func refuse(err error) huma.StatusError {
 		return huma.Error404NotFound(err.Error())
 	case errors.As(err, &f):
 		p := &problem{Code: f.Code}
-		p.Status, p.Title, p.Detail = f.Status, http.StatusText(f.Status), f.Error()
+		p.Type, p.Status, p.Title, p.Detail = f.Path(), f.Status, http.StatusText(f.Status), f.Error()
 		if row, ok := fault.Lookup(f.Code, f.Case); ok {
 			p.Detail = strings.TrimSpace(f.Value() + " " + row.Condition + " " + row.Remedy)
 		}

@@ -207,6 +207,13 @@ func (x *api) apps(h operations) {
 		if err != nil {
 			return nil, err
 		}
+		// A key and a secret that were taken and not set would be believed. The key that was shown may stand.
+		switch {
+		case in.Body.Key != "" && in.Body.Key != a.Key:
+			return nil, &app.Invalid{Field: "key", Reason: "cannot change: make another app"}
+		case in.Body.Secret != "":
+			return nil, &app.Invalid{Field: "secret", Reason: "cannot be set: rotate makes a new one"}
+		}
 		a, err = x.Apps.Update(ctx, a.ID, in.Body.fill)
 		if err != nil {
 			return nil, err
@@ -286,8 +293,8 @@ type (
 		Name string `path:"name"`
 		API  string `path:"api" enum:"SMS,OAuth"`
 		Body struct {
-			PerMinute *int64 `json:"per_minute,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays."`
-			PerDay    *int64 `json:"per_day,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays."`
+			PerMinute *int64 `json:"per_minute,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays. Both 0 for OAuth: its calls are not counted."`
+			PerDay    *int64 `json:"per_day,omitempty" minimum:"0" doc:"0: the level's own figure; absent: stays. Both 0 for OAuth: its calls are not counted."`
 		}
 	}
 	quotaBody struct{ Body Quota }

@@ -286,3 +286,48 @@ func TestAppsAreListedInParts(t *testing.T) {
 	s.call("GET", "/admin/v1/apps?after=nobody", "", 422, nil)
 	s.call("GET", "/admin/v1/apps?limit=501", "", 422, nil)
 }
+
+func TestAnAppKeepsItsKeyAndSecret(t *testing.T) {
+	s := open(t)
+	s.call("POST", "/admin/v1/apps", `{"name":"web","key":"web-key","secret":"web-secret-1"}`, 201, nil)
+	for field, body := range map[string]string{"key: cannot": `{"name":"web","key":"other-key"}`, "secret: cannot": `{"name":"web","key":"web-key","secret":"web-secret-2"}`} {
+		if answer := s.call("PUT", "/admin/v1/apps/web", body, 422, nil); !strings.Contains(answer, field) {
+			t.Errorf("%s: %s", body, answer)
+		}
+	}
+	s.call("PUT", "/admin/v1/apps/web", s.call("GET", "/admin/v1/apps/web", "", 200, nil), 200, nil)
+	a := s.apps.ByKey("web-key")
+	if ok, err := s.apps.CheckSecret(context.Background(), a, "web-secret-1"); err != nil || !ok {
+		t.Fatal("the secret is another", err)
+	}
+}
+
+func TestAppsWithoutASecretAreImported(t *testing.T) {
+	s := open(t)
+	set, other := jwks(t, false), jwks(t, false)
+	public := `{"name":"phone","key":"phone-key","auth":"none","redirect_uri":"https://phone.example/cb"}`
+	signer := `{"name":"signer","key":"signer-key","auth":"private_key_jwt","keys":` + set + `}`
+	for _, c := range []struct{ app, outcome, reason string }{
+		{public, "created", ""},
+		{public, "unchanged", ""},
+		{signer, "created", ""},
+		{signer, "unchanged", ""},
+		{strings.Replace(signer, set, other, 1), "refused", "another set of keys"},
+		{strings.Replace(public, `"none"`, `"secret","secret":"phone-secret"`, 1), "refused", "another way to prove itself"},
+		{strings.NewReplacer("phone-key", "new-key", `"phone"`, `"new"`, `"none"`, `"none","secret":"phone-secret"`).Replace(public), "refused", "secret: an app with none has none"},
+	} {
+		for _, dry := range []bool{true, false} {
+			var a importAnswer
+			if dry && c.outcome == "created" {
+				continue
+			}
+			s.call("POST", "/admin/v1/apps/import", fmt.Sprintf(`{"dry_run":%t,"apps":[%s]}`, dry, c.app), 200, &a)
+			if r := a.Results[0]; r.Outcome != c.outcome || !strings.Contains(r.Reason, c.reason) || strings.Contains(r.Reason, app.ErrTaken.Error()) {
+				t.Errorf("%s: %+v", c.app, r)
+			}
+		}
+	}
+	if a := s.apps.ByKey("signer-key"); a == nil || a.Auth != app.AuthKey || a.Keys == "" || a.Secret != "" {
+		t.Fatalf("%+v", a)
+	}
+}

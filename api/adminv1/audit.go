@@ -5,13 +5,17 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"longlines/app"
 	"longlines/audit"
+	"longlines/number"
+	"longlines/route"
 )
 
 // actor is who acts here: whoever holds the admin token (docs/reference/reliability.md T22).
@@ -20,45 +24,133 @@ const actor = "admin"
 // maxAuditDetail bounds what an entry keeps of a body, because entries are kept for good.
 const maxAuditDetail = 16 << 10
 
-// target is what the path and the query of a request name.
-type target struct {
-	path  string
-	query map[string][]string
-}
+// queryKey is under which a context holds the query of a request, for its audit entry.
+type queryKey struct{}
 
-type targetKey struct{}
-
-// withTarget keeps what a request names, for its audit entry.
-func withTarget(c huma.Context, next func(huma.Context)) {
+func withQuery(c huma.Context, next func(huma.Context)) {
 	u := c.URL()
-	next(huma.WithValue(c, targetKey{}, target{u.Path, u.Query()}))
+	next(huma.WithValue(c, queryKey{}, u.Query()))
 }
 
 // audited is a context whose change carries the entry of an operation.
-func audited(ctx context.Context, action string, in any) context.Context {
-	to, _ := ctx.Value(targetKey{}).(target)
-	e := audit.Entry{Actor: actor, Action: action, Object: to.path}
+func (x *api) audited(ctx context.Context, action string, in any) context.Context {
+	e := audit.Entry{Actor: actor, Action: action}
+	var more map[string]string
+	e.Object, more = x.object(in)
+	said := map[string]any{}
 	if body := reflect.Indirect(reflect.ValueOf(in)).FieldByName("Body"); body.IsValid() && !(body.Kind() == reflect.Pointer && body.IsNil()) {
-		e.Detail = auditDetail(body.Interface())
-	} else if len(to.query) > 0 {
-		e.Detail = auditDetail(to.query)
+		e.Detail = auditDetail(body.Interface(), more)
+		return audit.With(ctx, e)
+	}
+	query, _ := ctx.Value(queryKey{}).(url.Values)
+	for name, v := range query {
+		said[name] = v
+	}
+	if len(said)+len(more) > 0 {
+		e.Detail = auditDetail(said, more)
 	}
 	return audit.With(ctx, e)
+}
+
+// object is what an operation is done to, in the words of all entries, whoever made them ("app pizza",
+// "link lab", "route +1", "subscriber +14255550100"), so that all that was done to a thing is found under
+// one name. more is what its path names beside it.
+func (x *api) object(in any) (name string, more map[string]string) {
+	switch in := in.(type) {
+	case *appBody:
+		return "app " + app.CleanName(in.Body.Name), nil
+	case *appName:
+		return x.appObject(in.Name), nil
+	case *namedBody:
+		return x.appObject(in.Name), nil
+	case *promoteIn:
+		return x.appObject(in.Name), nil
+	case *quotaSet:
+		return x.appObject(in.Name), map[string]string{"api": in.API}
+	case *sendIn:
+		return x.appObject(in.Body.App), nil
+	case *linkIn:
+		return "link " + in.Body.Name, nil
+	case *linkPut:
+		return "link " + in.Name, nil
+	case *linkName:
+		return "link " + in.Name, nil
+	case *ruleIn:
+		return "route " + rulePrefixOf(in.Body.Prefix), nil
+	case *rulePrefix:
+		return "route " + rulePrefixOf(in.Prefix), nil
+	case *subscriberPath:
+		return subscriberObject(in.MSISDN), nil
+	case *browserPath:
+		return subscriberObject(in.MSISDN), map[string]string{"browser": in.ID}
+	case *optOutQuery:
+		return subscriberObject(in.MSISDN), nil
+	case *consentQuery: // whole numbers are shown
+		switch {
+		case in.Subscriber != "":
+			return subscriberObject(in.Subscriber), nil
+		case in.App != "":
+			return x.appObject(in.App), nil
+		}
+		return "consents", nil
+	case *importIn: // that has made none; each that it makes has an entry of its own
+		return "apps", nil
+	}
+	return "", nil // of a withdrawal, which says it itself
+}
+
+// appObject is an app that is there, as it is spelled.
+func (x *api) appObject(name string) string {
+	if a := x.Apps.ByName(name); a != nil {
+		name = a.Name
+	}
+	return "app " + name
+}
+
+func subscriberObject(typed string) string {
+	if m, err := number.ParseMSISDN(typed); err == nil {
+		typed = m.String()
+	}
+	return "subscriber " + typed
+}
+
+func rulePrefixOf(typed string) string {
+	if r, err := (route.Rule{Prefix: typed, Link: "any"}).Normal(); err == nil {
+		typed = r.Prefix
+	}
+	return typed
+}
+
+// about does a change whose entry says more than the request did: what it was done to, and a detail. The
+// entry of the operation is not written then.
+func about(ctx context.Context, object, detail string, change func(context.Context) (done bool, err error)) error {
+	e, _ := audit.From(ctx)
+	e.Object, e.Detail = object, detail
+	done, err := change(audit.With(ctx, e))
+	if done {
+		audit.Done(ctx)
+	}
+	return err
 }
 
 // unaudited are the members of bodies that an entry does not keep: what opens something, and what a
 // subscriber is told.
 var unaudited = map[string]bool{"secret": true, "password": true, "keys": true, "text": true}
 
-// auditDetail is the JSON of a body without what must not be kept. It errs on the side of saying less: a
+// auditDetail is the JSON of a body, and of what its path names, without what must not be kept. It errs on the side of saying less: a
 // body that cannot be taken apart, or is too large, leaves its size only.
-func auditDetail(v any) string {
+func auditDetail(v any, more map[string]string) string {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
 	var whole any
 	if json.Unmarshal(b, &whole) == nil {
+		if members, ok := whole.(map[string]any); ok {
+			for name, m := range more {
+				members[name] = m
+			}
+		}
 		if kept := audit.Detail(withoutSecrets(whole)); kept != "" && len(kept) <= maxAuditDetail {
 			return kept
 		}
@@ -89,8 +181,8 @@ func withoutSecrets(v any) any {
 
 // revealed puts into the audit log that whole numbers were shown (docs/reference/conventions.md §6.4),
 // before they are.
-func (x *api) revealed(ctx context.Context, action string) error {
-	return x.Store.Note(audited(ctx, action, &none{}))
+func (x *api) revealed(ctx context.Context, action string, in any) error {
+	return x.Store.Note(x.audited(ctx, action, in))
 }
 
 // AuditEntry is one change, and who made it.
@@ -99,7 +191,7 @@ type AuditEntry struct {
 	Time    time.Time       `json:"time"`
 	Actor   string          `json:"actor" doc:"admin, configuration, or a subscriber."`
 	Action  string          `json:"action"`
-	Object  string          `json:"object,omitempty" doc:"What it was done to."`
+	Object  string          `json:"object,omitempty" doc:"What it was done to: app pizza, link lab, route +1, subscriber +14255550100."`
 	Detail  json.RawMessage `json:"detail,omitempty" doc:"What was asked for, without secrets."`
 	Request string          `json:"request,omitempty" doc:"The request of the API that did it."`
 	Hash    string          `json:"hash" doc:"SHA-256 of the entry and of the hash before it."`
@@ -116,7 +208,7 @@ func auditView(e audit.Entry) AuditEntry {
 type (
 	auditQuery struct {
 		Page
-		Object string `query:"object" doc:"Only what was done to this, as listed."`
+		Object string `query:"object" doc:"Only what was done to this, as listed: app pizza, link lab, route +1, subscriber +14255550100."`
 	}
 	auditList struct {
 		Body struct {

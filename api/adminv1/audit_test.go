@@ -1,6 +1,7 @@
 package adminv1_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,7 @@ type act struct {
 	method, template string
 	path, body       string // path "": the template
 	status           int
+	object           string // what the entry is of; "": app pizza
 }
 
 func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
@@ -52,28 +54,28 @@ func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
 		act
 		late func() string // the path, made when it is needed
 	}{
-		{act: act{"POST", "/admin/v1/apps", "", `{"name":"pizza","secret":"` + chosen + `","scopes":["SMS","IMMN","MIM"],"short_codes":["48507"]}`, 201}},
-		{act: act{"POST", "/admin/v1/apps", "", `{"name":"signer","auth":"private_key_jwt","keys":` + set + `}`, 201}},
-		{act: act{"PUT", "/admin/v1/apps/{name}", pizza, `{"name":"pizza","scopes":["SMS","IMMN","MIM"],"short_codes":["48507"],"owner":"Inc."}`, 200}},
-		{act: act{"PUT", "/admin/v1/apps/{name}/quotas/{api}", pizza + "/quotas/SMS", `{"per_minute":9}`, 200}},
-		{act: act{"POST", "/admin/v1/apps/{name}/rotate", pizza + "/rotate", "", 200}},
-		{act: act{"POST", "/admin/v1/apps/{name}/promote", pizza + "/promote", `{}`, 201}},
-		{act: act{"POST", "/admin/v1/apps/import", "", `{"apps":[{"name":"old","key":"old-key","secret":"` + imported + `"}]}`, 200}},
-		{act: act{"POST", "/admin/v1/links", "", link, 201}},
-		{act: act{"PUT", "/admin/v1/links/{name}", lab, link, 200}},
-		{act: act{"POST", "/admin/v1/links/{name}/pause", lab + "/pause", "", 200}},
-		{act: act{"POST", "/admin/v1/links/{name}/resume", lab + "/resume", "", 200}},
-		{act: act{"POST", "/admin/v1/links/{name}/test", lab + "/test", "", 200}},
-		{act: act{"POST", "/admin/v1/routes", "", `{"prefix":"+1","link":"lab"}`, 201}},
-		{act: act{"POST", "/admin/v1/messages", "", `{"app":"pizza","to":["+14255550100"],"text":"` + words + `"}`, 201}},
-		{act: act{"PUT", "/admin/v1/subscribers/{msisdn}/optouts", number + "/optouts?app=pizza", "", 200}},
-		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/optouts", number + "/optouts?app=pizza", "", 204}},
-		{act: act{"DELETE", "/admin/v1/consents/{id}", "", "", 204}, late: consents},
-		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/browsers/{id}", "", "", 204}, late: oneBrowser},
-		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/browsers", "", "", 204}, late: browser},
-		{act: act{"DELETE", "/admin/v1/routes", "/admin/v1/routes?prefix=%2B1", "", 204}},
-		{act: act{"DELETE", "/admin/v1/links/{name}", lab, "", 204}},
-		{act: act{"DELETE", "/admin/v1/apps/{name}", pizza, "", 204}},
+		{act: act{"POST", "/admin/v1/apps", "", `{"name":"pizza","secret":"` + chosen + `","scopes":["SMS","IMMN","MIM"],"short_codes":["48507"]}`, 201, ""}},
+		{act: act{"POST", "/admin/v1/apps", "", `{"name":"signer","auth":"private_key_jwt","keys":` + set + `}`, 201, "app signer"}},
+		{act: act{"PUT", "/admin/v1/apps/{name}", pizza, `{"name":"pizza","scopes":["SMS","IMMN","MIM"],"short_codes":["48507"],"owner":"Inc."}`, 200, ""}},
+		{act: act{"PUT", "/admin/v1/apps/{name}/quotas/{api}", pizza + "/quotas/SMS", `{"per_minute":9}`, 200, ""}},
+		{act: act{"POST", "/admin/v1/apps/{name}/rotate", pizza + "/rotate", "", 200, ""}},
+		{act: act{"POST", "/admin/v1/apps/{name}/promote", pizza + "/promote", `{}`, 201, ""}},
+		{act: act{"POST", "/admin/v1/apps/import", "", `{"apps":[{"name":"old","key":"old-key","secret":"` + imported + `"}]}`, 200, "app old"}},
+		{act: act{"POST", "/admin/v1/links", "", link, 201, "link lab"}},
+		{act: act{"PUT", "/admin/v1/links/{name}", lab, link, 200, "link lab"}},
+		{act: act{"POST", "/admin/v1/links/{name}/pause", lab + "/pause", "", 200, "link lab"}},
+		{act: act{"POST", "/admin/v1/links/{name}/resume", lab + "/resume", "", 200, "link lab"}},
+		{act: act{"POST", "/admin/v1/links/{name}/test", lab + "/test", "", 200, "link lab"}},
+		{act: act{"POST", "/admin/v1/routes", "", `{"prefix":"+1","link":"lab"}`, 201, "route +1"}},
+		{act: act{"POST", "/admin/v1/messages", "", `{"app":"pizza","to":["+14255550100"],"text":"` + words + `"}`, 201, ""}},
+		{act: act{"PUT", "/admin/v1/subscribers/{msisdn}/optouts", number + "/optouts?app=pizza", "", 200, "subscriber +14255550100"}},
+		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/optouts", number + "/optouts?app=pizza", "", 204, "subscriber +14255550100"}},
+		{act: act{"DELETE", "/admin/v1/consents/{id}", "", "", 204, ""}, late: consents},
+		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/browsers/{id}", "", "", 204, "subscriber +14255550100"}, late: oneBrowser},
+		{act: act{"DELETE", "/admin/v1/subscribers/{msisdn}/browsers", "", "", 204, "subscriber +14255550100"}, late: browser},
+		{act: act{"DELETE", "/admin/v1/routes", "/admin/v1/routes?prefix=%2B1", "", 204, "route +1"}},
+		{act: act{"DELETE", "/admin/v1/links/{name}", lab, "", 204, "link lab"}},
+		{act: act{"DELETE", "/admin/v1/apps/{name}", pizza, "", 204, ""}},
 	}
 
 	// The document tells what there is, so that nobody can add an operation and forget this.
@@ -111,10 +113,7 @@ func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
 			secrets = append(secrets, shown.Secret)
 		}
 		e := s.newest()
-		object, _, _ := strings.Cut(path, "?")
-		if strings.HasSuffix(a.template, "/import") {
-			object = "app old"
-		}
+		object := cmp.Or(a.object, "app pizza")
 		if e.Seq != before.Seq+1 || e.Actor != "admin" || e.Action != a.method+" "+a.template || e.Object != object {
 			t.Errorf("%s %s left %d entries, the last %+v", a.method, path, e.Seq-before.Seq, e)
 		}
@@ -131,7 +130,7 @@ func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
 			t.Errorf("the audit log holds %q: %s", w, list)
 		}
 	}
-	for _, w := range []string{`"per_minute":9`, `"app":["pizza"]`, `"prefix":["+1"]`, `"short_codes":["48507"]`, `"system_id":"sandbox"`} {
+	for _, w := range []string{`"per_minute":9`, `"app":["pizza"]`, `"prefix":["+1"]`, `"short_codes":["48507"]`, `"system_id":"sandbox"`, `"api":"SMS"`, `"browser":"`, `"scopes":"IMMN,MIM","subscriber":"+14255550100"`} {
 		if !strings.Contains(list, w) {
 			t.Errorf("the audit log does not hold %s: %s", w, list)
 		}
@@ -159,15 +158,15 @@ func TestWhatChangesNothingLeavesNoEntry(t *testing.T) {
 	s.call("POST", "/admin/v1/apps", `{"name":"pizza","key":"pizza-key","secret":"pizza-secret-1","short_codes":["48507"]}`, 201, nil)
 	s.consent("pizza", alice, "IMMN", oauth.HowPIN)
 	for _, a := range []act{
-		{"POST", "a name that is taken", "/admin/v1/apps", `{"name":"pizza"}`, 409},
-		{"POST", "a body that is malformed", "/admin/v1/apps", `{"name":`, 400},
-		{"PUT", "a level", "/admin/v1/apps/pizza", `{"name":"pizza","level":"production"}`, 422},
-		{"DELETE", "an app that is not there", "/admin/v1/apps/nobody", "", 404},
-		{"DELETE", "a consent that is not there", "/admin/v1/consents/00000000000000000000000000000000", "", 404},
-		{"POST", "a text that no link carries", "/admin/v1/messages", `{"app":"pizza","to":["+14255550100"],"text":"x"}`, 400},
-		{"POST", "a dry run", "/admin/v1/apps/import", `{"dry_run":true,"apps":[{"name":"old","key":"k","secret":"old-secret-1"}]}`, 200},
-		{"GET", "a list of masked numbers", "/admin/v1/consents", "", 200},
-		{"GET", "the audit log", "/admin/v1/audit", "", 200},
+		{"POST", "a name that is taken", "/admin/v1/apps", `{"name":"pizza"}`, 409, ""},
+		{"POST", "a body that is malformed", "/admin/v1/apps", `{"name":`, 400, ""},
+		{"PUT", "a level", "/admin/v1/apps/pizza", `{"name":"pizza","level":"production"}`, 422, ""},
+		{"DELETE", "an app that is not there", "/admin/v1/apps/nobody", "", 404, ""},
+		{"DELETE", "a consent that is not there", "/admin/v1/consents/00000000000000000000000000000000", "", 404, ""},
+		{"POST", "a text that no link carries", "/admin/v1/messages", `{"app":"pizza","to":["+14255550100"],"text":"x"}`, 400, ""},
+		{"POST", "a dry run", "/admin/v1/apps/import", `{"dry_run":true,"apps":[{"name":"old","key":"k","secret":"old-secret-1"}]}`, 200, ""},
+		{"GET", "a list of masked numbers", "/admin/v1/consents", "", 200, ""},
+		{"GET", "the audit log", "/admin/v1/audit", "", 200, ""},
 	} {
 		t.Run(a.template, func(t *testing.T) {
 			before := s.newest()
@@ -206,8 +205,8 @@ func TestAuditIsListedAndVerified(t *testing.T) {
 		t.Fatalf("%+v %s", p, p.Entries[1].Detail)
 	}
 	p = auditPage{}
-	s.call("GET", "/admin/v1/audit?object=/admin/v1/apps/a3", "", 200, &p)
-	if len(p.Entries) != 1 || p.Entries[0].Seq != 6 {
+	s.call("GET", "/admin/v1/audit?object=app+a3", "", 200, &p)
+	if len(p.Entries) != 2 || p.Entries[0].Seq != 6 || p.Entries[1].Seq != 4 {
 		t.Fatalf("%+v", p)
 	}
 	var v struct {
@@ -220,4 +219,23 @@ func TestAuditIsListedAndVerified(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	s.call("GET", "/admin/v1/audit?before=x", "", 422, nil)
+}
+
+func TestAllThatWasDoneToAnAppIsFoundUnderOneName(t *testing.T) {
+	s := open(t)
+	s.call("POST", "/admin/v1/apps", `{"name":" Web  "}`, 201, nil)
+	for _, a := range []act{
+		{"PUT", "", "/admin/v1/apps/web", `{"name":"Web","owner":"Inc."}`, 200, ""},
+		{"PUT", "", "/admin/v1/apps/WEB/quotas/SMS", `{"per_minute":9}`, 200, ""},
+		{"POST", "", "/admin/v1/apps/web/promote", "", 201, ""},
+		{"POST", "", "/admin/v1/apps/web/rotate", "", 200, ""},
+		{"DELETE", "", "/admin/v1/apps/wEb", "", 204, ""},
+	} {
+		s.call(a.method, a.path, a.body, a.status, nil)
+	}
+	var p auditPage
+	s.call("GET", "/admin/v1/audit?object=app+Web", "", 200, &p)
+	if len(p.Entries) != 6 {
+		t.Fatalf("%+v", p)
+	}
 }

@@ -83,7 +83,7 @@ func (g *Guard) SignOut(w http.ResponseWriter) {
 	http.SetCookie(w, &http.Cookie{Name: CookieName, Path: "/", HttpOnly: true, MaxAge: -1})
 }
 
-// Denied answers a client that is no browser.
+// Denied answers a client that is no browser; [Problems] gives it its whole form.
 var Denied = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", `Bearer realm="longlines admin"`)

@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"longlines/app"
-	"longlines/audit"
 )
 
 // MaxImportBatch is how many apps one call takes over. Each costs a slow hash of some tens of
@@ -23,14 +22,14 @@ const maxImportBody = 2 << 20
 type ImportResult struct {
 	Name    string `json:"name"`
 	Key     string `json:"key"`
-	Outcome string `json:"outcome" enum:"created,unchanged,refused" doc:"unchanged: it is there already, with this key, name and secret."`
+	Outcome string `json:"outcome" enum:"created,unchanged,refused" doc:"unchanged: it is there already, with this key, name and secret (or keys)."`
 	Reason  string `json:"reason,omitempty" doc:"Why it was refused; nothing of it was changed."`
 }
 
 type (
 	importIn struct {
 		Body struct {
-			Apps   []App `json:"apps" minItems:"1" maxItems:"20" doc:"With name, key and secret each."`
+			Apps   []App `json:"apps" minItems:"1" maxItems:"20" doc:"With name and key each, and a secret, or keys with private_key_jwt, or neither with none."`
 			DryRun bool  `json:"dry_run,omitempty" doc:"Only say what would happen."`
 		}
 	}
@@ -53,21 +52,21 @@ func (x *api) imports(h operations) {
 			list = append(list, app.Import{App: a, Secret: v.Secret})
 		}
 		out := &importOut{}
-		whole, _ := audit.From(ctx)
 		for i, a := range list {
 			// Each app is a change of its own, so each has its entry.
-			e := whole
-			e.Object, e.Detail = "app "+a.App.Name, auditDetail(in.Body.Apps[i])
-			outcome, err := x.Apps.Import(audit.With(ctx, e), a, in.Body.DryRun)
-			if outcome == "" {
-				return nil, err
-			}
-			r := ImportResult{Name: a.App.Name, Key: a.App.Key, Outcome: string(outcome)}
+			r := ImportResult{Name: a.App.Name, Key: a.App.Key}
+			err := about(ctx, "app "+app.CleanName(a.App.Name), auditDetail(in.Body.Apps[i], nil), func(ctx context.Context) (bool, error) {
+				outcome, err := x.Apps.Import(ctx, a, in.Body.DryRun)
+				if outcome == "" {
+					return false, err
+				}
+				if r.Outcome = string(outcome); err != nil {
+					r.Reason = err.Error()
+				}
+				return outcome == app.Created || in.Body.DryRun, nil // nothing is left to be said of the whole
+			})
 			if err != nil {
-				r.Reason = err.Error()
-			}
-			if outcome == app.Created || in.Body.DryRun {
-				audit.Done(ctx) // nothing is left to be said of the whole
+				return nil, err
 			}
 			out.Body.Results = append(out.Body.Results, r)
 		}

@@ -35,7 +35,7 @@ type (
 		Page
 		App       string    `query:"app" doc:"Only calls of this app."`
 		Code      string    `query:"code" doc:"Only calls answered with this code, as POL0001."`
-		Operation string    `query:"operation" doc:"Only calls of this operation, as Send SMS."`
+		Operation string    `query:"operation" doc:"Only calls of this operation, as Send SMS, in any case of letters."`
 		Status    string    `query:"status" pattern:"^[1-5]([0-9][0-9]|xx)$" patternDescription:"403, or 4xx for all of them" doc:"Only calls answered so: 403, or 4xx."`
 		Message   string    `query:"message" doc:"Only calls that made or asked for this message."`
 		Since     time.Time `query:"since" doc:"Only calls from then on."`
@@ -52,7 +52,7 @@ type (
 // filter is what the query asks for. subject is the message asked for, 0 if none: the store does not
 // filter by it.
 func (x *api) filter(in *requestQuery) (f gateway.RequestFilter, subject id.Number, err error) {
-	f = gateway.RequestFilter{Code: codeSpelled(in.Code), Operation: in.Operation, Since: in.Since, Until: in.Until}
+	f = gateway.RequestFilter{Code: codeSpelled(in.Code), Operation: spelled(in.Operation, x.Operations), Since: in.Since, Until: in.Until}
 	if f.App, err = x.appFilter(in.App); err != nil {
 		return f, 0, err
 	}
@@ -83,6 +83,16 @@ func codeSpelled(code string) string {
 		}
 	}
 	return code
+}
+
+// spelled is a name as it stands in a list, in any case of letters; as it is, if it does not.
+func spelled(name string, list []string) string {
+	for _, s := range list {
+		if strings.EqualFold(s, name) {
+			return s
+		}
+	}
+	return name
 }
 
 // drawn bounds the time between a request's number and the number of the message that it makes: the

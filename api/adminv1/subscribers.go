@@ -115,7 +115,7 @@ func (x *api) consents(h operations) {
 			return nil, err
 		}
 		if in.Reveal {
-			if err := x.revealed(ctx, "GET "+list); err != nil {
+			if err := x.revealed(ctx, "GET "+list, in); err != nil {
 				return nil, err
 			}
 		}
@@ -141,11 +141,18 @@ func (x *api) consents(h operations) {
 				return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("scope: %q is not covered by this consent; it covers %s", s, c.Scopes))
 			}
 		}
-		ok, err := x.Tokens.Withdraw(ctx, c, scopes, oauth.ByOperator)
-		if err == nil && !ok {
-			err = fmt.Errorf("consent %s: %w", in.ID, errNoConsent)
+		gone := c.Scopes
+		if len(scopes) > 0 {
+			gone = app.JoinScopes(scopes)
 		}
-		return nil, err
+		detail := auditDetail(map[string]string{"consent": in.ID, "scopes": gone, "subscriber": c.Subscriber.String()}, nil)
+		return nil, about(ctx, "app "+x.appName(c.App), detail, func(ctx context.Context) (bool, error) {
+			ok, err := x.Tokens.Withdraw(ctx, c, scopes, oauth.ByOperator)
+			if err == nil && !ok {
+				err = fmt.Errorf("consent %s: %w", in.ID, errNoConsent)
+			}
+			return ok, err
+		})
 	})
 }
 

@@ -1,6 +1,7 @@
 package oauthv4
 
 import (
+	"longlines/app"
 	"longlines/fault"
 	"longlines/gateway"
 )
@@ -27,7 +28,11 @@ func (h handler) revoke(c *gateway.Call) (gateway.Reply, error) {
 	default:
 		return gateway.Reply{}, fault.TokenTypeUnsupported
 	}
-	a, err := h.caller(c, who)
+	// Whoever tries secrets of an app must not keep it from ending its tokens.
+	a, err := h.Service.Authenticate(app.Patient(c.Context()), who)
+	if err == nil {
+		err = c.Charge(a)
+	}
 	if err != nil {
 		return gateway.Reply{}, err
 	}

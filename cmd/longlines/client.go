@@ -224,7 +224,8 @@ func refusal(status int, path string, body []byte) error {
 				text += fmt.Sprintf("\n  %s: %s", strings.TrimPrefix(e.Location, "body."), e.Message)
 			}
 		}
-		if p.Code != "" {
+		// The page of what the command itself was wrong about says no more than the detail.
+		if ruled := status != http.StatusUnauthorized && status != http.StatusNotFound && status != http.StatusConflict && status != http.StatusUnprocessableEntity; ruled && p.Code != "" {
 			text += "\nsee: longlines explain " + p.Code
 		}
 	} else if status == http.StatusNotFound && strings.HasPrefix(path, "/sandbox/") {
@@ -236,7 +237,7 @@ func refusal(status int, path string, body []byte) error {
 		code = exitUsage
 	case http.StatusUnauthorized, http.StatusForbidden:
 		code = exitUnauthorised
-		if p.Code == "" {
+		if status == http.StatusUnauthorized {
 			text += "\ngive it with --token, LONGLINES_ADMIN_TOKEN or --data DIR"
 		}
 	case http.StatusNotFound:

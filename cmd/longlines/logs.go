@@ -68,6 +68,9 @@ func (cmd *logsCmd) Run(e *env) error {
 			r.query.Set(name, v)
 		}
 	}
+	if cmd.Since < 0 {
+		return fail(exitUsage, "--since %s: say how long ago, as 1h", cmd.Since)
+	}
 	if cmd.Since > 0 {
 		r.query.Set("since", time.Now().Add(-cmd.Since).UTC().Format(time.RFC3339Nano))
 	}

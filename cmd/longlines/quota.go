@@ -29,7 +29,11 @@ type quotaView struct {
 func (e *env) quotas(list ...quotaView) {
 	var rows [][]string
 	for _, v := range list {
-		rows = append(rows, []string{v.App, v.Level, v.API, share(v.UsedMinute, v.PerMinute), share(v.UsedDay, v.PerDay)})
+		minute, day := share(v.UsedMinute, v.PerMinute), share(v.UsedDay, v.PerDay)
+		if v.PerMinute == 0 && v.PerDay == 0 {
+			minute, day = "not counted", "not counted"
+		}
+		rows = append(rows, []string{v.App, v.Level, v.API, minute, day})
 	}
 	e.table("APP LEVEL API MINUTE DAY", rows...)
 	if len(list) > 0 {
@@ -70,9 +74,9 @@ type quotaSetCmd struct {
 	server
 	output
 	App       string `required:"" help:"The app." placeholder:"N"`
-	API       string `name:"api" help:"The API." default:"SMS"`
-	PerMinute *int64 `help:"Calls per clock minute; 0: the level's own figure; default: as it is." placeholder:"N"`
-	PerDay    *int64 `help:"Calls per UTC day; 0: the level's own figure; default: as it is." placeholder:"N"`
+	API       string `name:"api" help:"The API: SMS, or OAuth, whose calls are counted only for an app with figures of its own." default:"SMS"`
+	PerMinute *int64 `help:"Calls per clock minute; 0: the level's own figure (of OAuth, with both 0: not counted); default: as it is." placeholder:"N"`
+	PerDay    *int64 `help:"Calls per UTC day; 0: the level's own figure (of OAuth, with both 0: not counted); default: as it is." placeholder:"N"`
 }
 
 func (cmd *quotaSetCmd) Run(e *env) error {
