@@ -48,7 +48,7 @@ func (s *Service) Approve(ctx context.Context, r Request, who Person, once [32]b
 // with the verifier of its challenge (RFC 7636 §4.6), the key of its dpop_jkt (RFC 9449 §10), and the
 // consent still in force. redirect may be absent, because no published client sends it
 // (docs/reference/oauth.md §3); one that is sent must be that of the authorization request. See
-// [retryFor] for a code that comes again. Its errors are fault.InvalidGrant, ProofInvalid, or the
+// [retryFor] for a code that comes again. Its errors are fault.InvalidGrant, ClientNotEnabled, ProofInvalid, or the
 // store's.
 func (s *Service) AuthorizationCode(ctx context.Context, a *app.App, text, verifier, redirect string, key [32]byte) (Issued, error) {
 	if err := mayBear(a, key); err != nil {
@@ -75,7 +75,13 @@ func (s *Service) AuthorizationCode(ctx context.Context, a *app.App, text, verif
 	if !ok || consent.ID != c.Consent {
 		return Issued{}, fault.InvalidGrant
 	}
-	tokens, out := s.family(a, Token{App: c.App, Subscriber: c.Subscriber, Consent: c.Consent, Scopes: c.Scopes, Covered: consent.Scopes}, key)
+	granted := Token{App: c.App, Subscriber: c.Subscriber, Consent: c.Consent, Scopes: c.Scopes, Covered: consent.Scopes}
+	scopes, err := left(a, granted)
+	if err != nil {
+		return Issued{}, err
+	}
+	granted.Scopes = app.JoinScopes(scopes)
+	tokens, out := s.family(a, granted, key)
 	x := Exchange{ID: c.ID, At: s.moment(), Tokens: tokens}
 	if x.Sealed, err = sealReply(text, c.ID, key, out); err != nil {
 		return Issued{}, err

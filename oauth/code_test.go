@@ -685,6 +685,32 @@ func TestBoundTokens(t *testing.T) {
 		check(t, next.Access, mine, fault.BadToken)
 		check(t, first.Access, mine, nil)
 	})
+	t.Run("a public app that begins to prove its key at a refresh is bound from then on", func(t *testing.T) {
+		next, err := w.Refresh(ctx, native, code(t, native, bearer).Refresh, "", key)
+		if err != nil || !next.Bound {
+			t.Fatalf("%+v %v", next, err)
+		}
+		for _, k := range [][32]byte{stranger, bearer} {
+			if _, err := w.Refresh(ctx, native, next.Refresh, "", k); !errors.Is(err, fault.InvalidGrant) {
+				t.Fatal(err)
+			}
+		}
+		if next, err = w.Refresh(ctx, native, next.Refresh, "", key); err != nil || !next.Bound {
+			t.Fatalf("%+v %v", next, err)
+		}
+	})
+	t.Run("bearer tokens end when the account says that all are bound", func(t *testing.T) {
+		out := w.issue(t)
+		if !live(t, w.Service, out.Access) {
+			t.Fatal("not live before")
+		}
+		if _, err := w.apps.Update(ctx, w.pizza.ID, func(a *app.App) error { a.DPoP = true; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if live(t, w.Service, out.Access) {
+			t.Fatal("live")
+		}
+	})
 	t.Run("a public app's refresh token is bound as well, and so are its successors", func(t *testing.T) {
 		first := code(t, native, key)
 		token := first.Refresh

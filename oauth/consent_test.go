@@ -102,22 +102,27 @@ func TestWithdraw(t *testing.T) {
 		w.withdraw(t, alice, "IMMN")
 		w.audited(t, "subscriber +14255550100", "consent narrowed", "app pizza", `{"scopes":"IMMN"}`)
 		fresh, err := w.Refresh(ctx, w.pizza, out.Refresh, "", bearer)
-		if err != nil || fresh.Scopes != "SMS,MMS,IMMN" {
+		if err != nil || fresh.Scopes != "SMS,MMS" {
 			t.Fatalf("%+v %v", fresh, err)
 		}
 		for _, token := range []string{out.Access, fresh.Access} {
 			for _, s := range append(nodes, w.another(t, 0)) {
 				g, err := s.Check(ctx, oauth.Presented{Token: token})
-				if err != nil || !g.Allows("IMMN") || g.Consented("IMMN") || !g.Consented("SMS") {
+				if err != nil || g.Allows("IMMN") != (token == out.Access) || g.Consented("IMMN") || !g.Consented("SMS") {
 					t.Fatalf("%+v %v", g, err)
 				}
 			}
 		}
-		t.Run("until the subscriber gives the scope again", func(t *testing.T) {
-			w.grant(t, alice, ask(w.pizza))
+		if _, err := w.Refresh(ctx, w.pizza, out.Refresh, "IMMN", bearer); !errors.Is(err, fault.ScopeInvalid) {
+			t.Fatalf("a scope that was taken back: %v", err)
+		}
+		t.Run("also when the subscriber has given the scope again, which is for tokens to come", func(t *testing.T) {
+			later := w.tokens(t, w.pizza, alice)
 			for _, s := range nodes {
-				if g, err := s.Check(ctx, oauth.Presented{Token: out.Access}); err != nil || !g.Consented("IMMN") {
-					t.Fatalf("%+v %v", g, err)
+				for token, want := range map[string]bool{out.Access: false, fresh.Access: false, later.Access: true} {
+					if g, err := s.Check(ctx, oauth.Presented{Token: token}); err != nil || (g.Allows("IMMN") && g.Consented("IMMN")) != want {
+						t.Fatalf("%+v %v", g, err)
+					}
 				}
 			}
 		})
@@ -226,8 +231,12 @@ func TestAServiceKnowsItsOwnChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Approve(ctx, r, oauth.Person{Subscriber: alice, Level: app.LevelSandbox, How: oauth.HowPIN}, form()); err != nil || !consented() {
+	if _, err := s.Approve(ctx, r, oauth.Person{Subscriber: alice, Level: app.LevelSandbox, How: oauth.HowPIN}, form()); err != nil || consented() {
 		t.Fatal(err)
+	}
+	out = w.tokens(t, w.pizza, alice)
+	if !consented() {
+		t.Fatal("a token made after the yes is not covered")
 	}
 	if ok, err := s.Withdraw(ctx, w.consent(t, alice), nil, oauth.BySubscriber); !ok || err != nil || live(t, s, out.Access) {
 		t.Fatal(ok, err)

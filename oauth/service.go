@@ -187,7 +187,7 @@ func (s *Service) shown() time.Duration { return s.access - time.Second }
 // reply was lost, or two parts of the app came at once. Used later it has been stolen, or its successor
 // has, and the whole family ends (docs/reference/reliability.md T3).
 //
-// Its errors are fault.InvalidGrant, ScopeInvalid, ProofInvalid, or the store's.
+// Its errors are fault.InvalidGrant, ScopeInvalid, ClientNotEnabled, ProofInvalid, or the store's.
 func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, key [32]byte) (Issued, error) {
 	if err := mayBear(a, key); err != nil {
 		return Issued{}, err
@@ -215,7 +215,7 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 		if !old.Rotated.IsZero() {
 			return s.refreshAgain(ctx, a, old, text, key)
 		}
-		scopes, err := narrowed(old.Scopes, scope)
+		scopes, err := narrowed(a, old, scope)
 		if err != nil {
 			return Issued{}, err
 		}
@@ -247,7 +247,9 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 func (s *Service) rotate(ctx context.Context, a *app.App, old, access Token, text string, key [32]byte, out Issued) (next string, err error) {
 	// The scopes are those of the old one, whatever the access token has (RFC 6749 §6).
 	t := newToken(s.store.NextToken(1), KindRefresh, old.Family, old, old.Expires)
-	t.Key = old.Key
+	if t.Key = old.Key; t.Key == ([32]byte{}) {
+		t.Key = key // the app begins to prove a key with this request (RFC 9449 §5)
+	}
 	out.Refresh, t.Hash = mint(s.sealer, t.ID)
 	x := Exchange{ID: old.ID, At: s.moment(), Tokens: []Token{t, access}}
 	if x.Sealed, err = sealReply(text, old.ID, key, out); err != nil {
@@ -262,19 +264,40 @@ func proven(want, key [32]byte) bool {
 }
 
 // narrowed are the scopes of a refreshed token: those asked for, each of which must have been granted
-// (RFC 6749 §6); as granted if none is asked for.
-func narrowed(granted, asked string) (string, error) {
+// (RFC 6749 §6) and be left; whatever is left if none is asked for.
+func narrowed(a *app.App, old Token, asked string) (string, error) {
+	left, err := left(a, old)
+	if err != nil {
+		return "", err
+	}
 	want := app.ParseScopes(asked)
 	if len(want) == 0 {
-		return granted, nil
+		return app.JoinScopes(left), nil
 	}
-	have := app.ParseScopes(granted)
 	for _, s := range want {
-		if !slices.Contains(have, s) {
+		if !slices.Contains(left, s) {
 			return "", fault.ScopeInvalid
 		}
 	}
 	return app.JoinScopes(want), nil
+}
+
+// left are the scopes that were granted and are still to be had: the operator has not taken them off the account, nor
+// the subscriber off the consent. Its errors are fault.ClientNotEnabled if the account has none of them any more
+// (docs/reference/errors.md §5), InvalidGrant if the consent covers none of those it has.
+func left(a *app.App, granted Token) ([]app.Scope, error) {
+	held := slices.DeleteFunc(app.ParseScopes(granted.Scopes), func(s app.Scope) bool { return !a.Holds(s) })
+	if len(held) == 0 {
+		return nil, fault.ClientNotEnabled
+	}
+	if granted.Consent != 0 {
+		covered := app.ParseScopes(granted.Covered)
+		held = slices.DeleteFunc(held, func(s app.Scope) bool { return !slices.Contains(covered, s) })
+	}
+	if len(held) == 0 {
+		return nil, fault.InvalidGrant
+	}
+	return held, nil
 }
 
 // Revoke ends a token: an access token alone, a refresh token with its whole family, also if it has been
@@ -313,7 +336,7 @@ func (s *Service) Revoked(n id.Number) { s.cache.revoked(n) }
 
 // Check finds what a token stands for. Its error is fault.BadToken for one that is malformed, unknown,
 // expired, revoked or of a deleted app, whose consent was withdrawn, or that is bound to a key and not
-// presented with a proof of it (RFC 9449 §7.1); else the store's.
+// presented with a proof of it (RFC 9449 §7.1), or not bound though the app's must be; else the store's.
 func (s *Service) Check(ctx context.Context, p Presented) (Grant, error) {
 	n, hash, ok := parse(s.sealer, p.Token)
 	if !ok {
@@ -337,7 +360,7 @@ func (s *Service) Check(ctx context.Context, p Presented) (Grant, error) {
 		return Grant{}, fault.BadToken
 	}
 	a := s.apps.ByID(e.who.app)
-	if a == nil || a.Deleted {
+	if a == nil || a.Deleted || a.DPoP && e.who.key == nil { // made before the account said that all are bound
 		return Grant{}, fault.BadToken
 	}
 	if p.DPoP || e.who.key != nil {

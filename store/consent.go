@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,6 +76,7 @@ func (s *Store) Consent(ctx context.Context, of app.Tenant, m number.MSISDN) (c 
 // the consent is withdrawn: its row keeps the scopes that it covered last, and no token of it is live
 // any more, because Token looks at the row. A consent that covers none of those named stays as it is.
 func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n id.Number, scopes []app.Scope, by string) (c oauth.Consent, ok bool, err error) {
+	moment := s.ids.Next()
 	err = s.end(ctx, func(t *tx) error {
 		c, ok = oauth.Consent{}, false
 		err := t.query(`SELECT `+consentColumns+` FROM consent WHERE id = ? AND app = ? AND subscriber = ? AND revoked = 0 {lock}`, nil,
@@ -90,6 +92,11 @@ func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n 
 			return refuse(errUnchanged)
 		}
 		now := at(ms(t.now)) // as it will be read
+		var lost string
+		err = t.query(`SELECT lost FROM consent WHERE id = ?`, nil, []any{int64(n)}, func(r *sql.Rows) error { return r.Scan(&lost) })
+		if err != nil {
+			return err
+		}
 		rest := slices.DeleteFunc(split(c.Scopes), func(sc string) bool { return slices.Contains(scopes, app.Scope(sc)) })
 		left := strings.Join(rest, ",")
 		switch {
@@ -98,11 +105,16 @@ func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n 
 		case left == c.Scopes:
 			return refuse(errUnchanged)
 		default:
+			for _, sc := range split(c.Scopes) {
+				if !slices.Contains(rest, sc) {
+					lost = lose(lost, sc, moment)
+				}
+			}
 			c.Scopes = left
 		}
 		c.Changed = now
-		_, err = t.exec(`UPDATE consent SET scopes = ?, changed = ?, revoked = ?, revoked_by = ? WHERE id = ?`, nil,
-			c.Scopes, ms(c.Changed), ms(c.Revoked), c.RevokedBy, int64(n))
+		_, err = t.exec(`UPDATE consent SET scopes = ?, changed = ?, revoked = ?, revoked_by = ?, lost = ? WHERE id = ?`, nil,
+			c.Scopes, ms(c.Changed), ms(c.Revoked), c.RevokedBy, lost, int64(n))
 		t.changed(ChangeConsent, int64(n))
 		return err
 	})
@@ -110,6 +122,27 @@ func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n 
 		return oauth.Consent{}, false, err
 	}
 	return c, ok, nil
+}
+
+// lose notes that a scope was taken off a consent. The moment is a row number, because tokens have one too.
+func lose(lost, scope string, moment id.Number) string {
+	list := slices.DeleteFunc(split(lost), func(was string) bool { return strings.HasPrefix(was, scope+" ") })
+	return strings.Join(append(list, scope+" "+strconv.FormatInt(int64(moment), 10)), ",")
+}
+
+// coveredSince is what a consent covers of the token of that number: scopes that were taken off it later have ended
+// for that token, even if the subscriber has said yes to them again since. That yes is for tokens made after it.
+func coveredSince(scopes, lost string, token id.Number) string {
+	if lost == "" {
+		return scopes
+	}
+	ended := map[string]bool{}
+	for _, entry := range split(lost) {
+		scope, when, _ := strings.Cut(entry, " ")
+		n, err := strconv.ParseInt(when, 10, 64)
+		ended[scope] = err != nil || int64(token) < n
+	}
+	return strings.Join(slices.DeleteFunc(split(scopes), func(sc string) bool { return ended[sc] }), ",")
 }
 
 // ConsentsUsed notes when consents were last acted under, in small steps between other commits. A later

@@ -61,14 +61,15 @@ func (s *Store) Token(ctx context.Context, n id.Number) (k oauth.Token, ok bool,
 	row, err := s.row(ctx, `SELECT t.kind, t.family, t.app, t.subscriber, t.consent, t.scopes, t.hash, t.jkt, t.expires, t.rotated, t.sealed,
 			CASE WHEN t.revoked = 1 OR t.family NOT IN (0, t.id) AND COALESCE(f.revoked, 1) = 1
 				OR t.consent <> 0 AND COALESCE(c.revoked, 1) <> 0 THEN 1 ELSE 0 END,
-			CASE WHEN t.consent = 0 THEN t.scopes ELSE COALESCE(c.scopes, '') END
+			CASE WHEN t.consent = 0 THEN t.scopes ELSE COALESCE(c.scopes, '') END, COALESCE(c.lost, '')
 		FROM token t LEFT JOIN token f ON f.id = t.family LEFT JOIN consent c ON c.id = t.consent WHERE t.id = ?`, int64(n))
 	if err != nil {
 		return k, false, err
 	}
 	var expires, rotated int64
 	var hash, key []byte
-	err = row.Scan(&k.Kind, &k.Family, &k.App, &k.Subscriber, &k.Consent, &k.Scopes, &hash, &key, &expires, &rotated, &k.Sealed, &k.Revoked, &k.Covered)
+	var lost string
+	err = row.Scan(&k.Kind, &k.Family, &k.App, &k.Subscriber, &k.Consent, &k.Scopes, &hash, &key, &expires, &rotated, &k.Sealed, &k.Revoked, &k.Covered, &lost)
 	if none(err) {
 		return oauth.Token{}, false, nil
 	}
@@ -76,6 +77,7 @@ func (s *Store) Token(ctx context.Context, n id.Number) (k oauth.Token, ok bool,
 		return oauth.Token{}, false, err
 	}
 	k.ID, k.Expires, k.Rotated = n, at(expires), at(rotated)
+	k.Covered = coveredSince(k.Covered, lost, n)
 	copy(k.Hash[:], hash)
 	copy(k.Key[:], key)
 	return k, true, nil

@@ -113,8 +113,8 @@ func (s *Store) sweep(ctx context.Context) error {
 	}
 }
 
-// codeLife is how long an expired code is kept, so that its second use is still known for one, and
-// signInLife how long the state of a number that nobody signs in with.
+// codeLife is how long an expired code is kept that nobody redeemed; one that was is kept with its family, so that its
+// second use ends that at any time. signInLife is how long the state of a number is kept that nobody signs in with.
 const (
 	codeLife   = 24 * time.Hour
 	signInLife = 24 * time.Hour
@@ -130,7 +130,8 @@ func (s *Store) sweepOld(ctx context.Context) error {
 		args []any
 	}{
 		{`DELETE FROM token WHERE id IN (SELECT id FROM token WHERE id < ? AND expires > 0 AND expires < ? LIMIT ?)`, []any{int64(id.At(token)), ms(token)}},
-		{`DELETE FROM code WHERE id IN (SELECT id FROM code WHERE id < ? AND expires < ? LIMIT ?)`, []any{int64(id.At(code)), ms(code)}},
+		{`DELETE FROM code WHERE id IN (SELECT id FROM code WHERE id < ? AND expires < ?
+			AND (used = 0 OR NOT EXISTS (SELECT 1 FROM token f WHERE f.id = code.family)) LIMIT ?)`, []any{int64(id.At(code)), ms(code)}},
 		{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires < ? LIMIT ?)`, []any{ms(now)}},
 		{`DELETE FROM signin WHERE (level, msisdn) IN (SELECT level, msisdn FROM signin WHERE touched < ? LIMIT ?)`, []any{ms(now.Add(-signInLife))}},
 	}

@@ -290,17 +290,20 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 	var skip atomic.Int64
 	s := openTest(t, Config{Now: func() time.Time { return time.Now().Add(time.Duration(skip.Load())) }})
 	now := time.Now()
-	n := s.NextMessage(9)
+	n := s.NextMessage(10)
 	s.Record(gateway.Record{ID: n + 4, Detail: "POST /x"})
 	const m = "14255550100"
 	for _, err := range []error{
 		s.Accept(ctx, &sms.Acceptance{Rows: []sms.MT{{ID: n, App: 7}}, Key: &app.Idempotency{Tenant: apptest.Tenant(7), Scope: "s", Key: "k"}}),
 		s.Receive(ctx, &sms.Reception{In: message.Incoming{Hash: 5, Conn: 1}, MO: sms.MO{ID: n + 1}}),
 		s.StoreOrphan(ctx, &sms.Orphan{DLR: message.DLR{Group: "g", ID: "1"}, Keys: []string{"1", "01"}, At: now, Expires: now.Add(time.Hour)}),
-		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}, oauth.Token{ID: n + 8, App: 7, Kind: oauth.KindRefresh, Family: n + 8, Expires: now.Add(time.Hour)}),
+		s.IssueTokens(ctx, oauth.Token{ID: n + 2, Family: n + 2, Expires: now.Add(time.Hour)}, oauth.Token{ID: n + 3, Family: n + 3}),
 		s.Approve(ctx, &oauth.Approval{Until: now.Add(10 * time.Minute), Consent: oauth.Consent{App: 7, Subscriber: m, Scopes: "SMS"},
 			Code: oauth.Code{ID: n + 5, App: 7, Expires: now.Add(time.Minute)}}),
-		s.Redeem(ctx, apptest.Tenant(7), oauth.Exchange{ID: n + 5, At: now, Sealed: []byte("reply")}),
+		s.Redeem(ctx, apptest.Tenant(7), oauth.Exchange{ID: n + 5, At: now, Sealed: []byte("reply"),
+			Tokens: []oauth.Token{{ID: n + 8, App: 7, Kind: oauth.KindRefresh, Family: n + 8, Expires: now.Add(time.Hour)}}}),
+		s.Approve(ctx, &oauth.Approval{Once: [32]byte{1}, Until: now.Add(10 * time.Minute), Consent: oauth.Consent{App: 7, Subscriber: m, Scopes: "SMS"},
+			Code: oauth.Code{ID: n + 9, App: 7, Expires: now.Add(time.Minute)}}),
 		s.Rotate(ctx, apptest.Tenant(7), oauth.Exchange{ID: n + 8, At: now, Sealed: []byte("reply")}),
 		s.Push(ctx, oauth.Pushed{ID: n + 6, Expires: now.Add(90 * time.Second)}),
 		s.PutSession(ctx, oauth.Session{ID: n + 7, Expires: now.Add(30 * 24 * time.Hour)}),
@@ -339,11 +342,11 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 		after time.Duration
 		want  string
 	}{
-		{0, "idempotency=1 seen=1 orphan=1 orphan_key=2 quota=1 token=3 mt=1 mo=1 code=1 consent=1 once=1 pushed=1 session=1 signin=2 request=1 request_detail=1 sealed=2"},
-		{2 * time.Hour, "idempotency=1 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=1 consent=1 once=0 pushed=0 session=1 signin=2 request=1 request_detail=1 sealed=0"},
-		// A lock outlasts the day.
-		{25 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=0 consent=1 once=0 pushed=0 session=1 signin=1 request=1 request_detail=1 sealed=0"},
-		{8 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=3 mt=1 mo=1 code=0 consent=1 once=0 pushed=0 session=1 signin=0 request=1 request_detail=0 sealed=0"},
+		{0, "idempotency=1 seen=1 orphan=1 orphan_key=2 quota=1 token=3 mt=1 mo=1 code=2 consent=1 once=2 pushed=1 session=1 signin=2 request=1 request_detail=1 sealed=2"},
+		{2 * time.Hour, "idempotency=1 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=2 consent=1 once=0 pushed=0 session=1 signin=2 request=1 request_detail=1 sealed=0"},
+		// A lock outlasts the day, and a code that was redeemed the tokens that came of it.
+		{25 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=1 consent=1 once=0 pushed=0 session=1 signin=1 request=1 request_detail=1 sealed=0"},
+		{8 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=3 mt=1 mo=1 code=1 consent=1 once=0 pushed=0 session=1 signin=0 request=1 request_detail=0 sealed=0"},
 		{100 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=1 mt=1 mo=1 code=0 consent=1 once=0 pushed=0 session=0 signin=0 request=1 request_detail=0 sealed=0"},
 	} {
 		skip.Store(int64(step.after))

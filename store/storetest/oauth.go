@@ -114,8 +114,16 @@ func consentTokens(t *testing.T, cfg store.Config) {
 	same(t, "narrowed", read(access.ID), access)
 
 	must(t, s.Approve(ctx, approval(s, 7, handset, "SMS")))
-	access.Covered = "IMMN,SMS"
-	same(t, "extended", read(access.ID), access)
+	same(t, "extended: the new yes is for tokens to come", read(access.ID), access)
+	_, later := grant(t, s, 7, handset, "SMS")
+	if k := read(later[1].ID); k.Covered != "IMMN,SMS" {
+		t.Errorf("a token made after the yes covers %q", k.Covered)
+	}
+	_, _, err = s.Withdraw(ctx, pizzeria, handset, c.ID, []app.Scope{"SMS"}, oauth.BySubscriber)
+	must(t, err)
+	if k := read(later[1].ID); k.Covered != "IMMN" {
+		t.Errorf("taken back once more, it covers %q", k.Covered)
+	}
 
 	_, _, err = s.Withdraw(ctx, pizzeria, handset, c.ID, nil, oauth.ByOperator)
 	must(t, err)

@@ -24,7 +24,8 @@ CREATE TABLE consent (
     changed    INTEGER NOT NULL,
     used       INTEGER NOT NULL DEFAULT 0,
     revoked    INTEGER NOT NULL DEFAULT 0,
-    revoked_by TEXT NOT NULL DEFAULT ''
+    revoked_by TEXT NOT NULL DEFAULT '',
+    lost       TEXT NOT NULL DEFAULT ''  -- what was taken off it, and the row number of that moment: 'SMS 123,MMS 456'
 );
 CREATE UNIQUE INDEX consent_in_force ON consent (app, subscriber) WHERE revoked = 0;
 CREATE INDEX consent_subscriber ON consent (subscriber, id);
