@@ -171,7 +171,7 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 		Endpoints: endpoints, Pages: shown, Tokens: p.tokens, Apps: p.apps, Meter: p.meter, Store: p.store, Timeline: p.feed,
 		Name: p.texts.Name, Now: p.now, PublicURL: cfg.API.PublicURL, Issuer: p.info.API, Limits: limits, Log: p.log, Metrics: metrics,
 		Proxies: cfg.API.proxies(),
-		Details: !cfg.Requests.NoDetail,
+		Details: !cfg.Requests.NoDetail, StrangersDetails: !cfg.Requests.NoDetail && p.virtual != nil,
 	})
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ const (
 	noCredentials = "The body had credentials in it and was not kept."
 	noWhole       = "The body was not kept whole."
 	notRead       = "The call was refused before its body was read, so there is none to send again."
+	noPath        = "The whole path of the address is not kept."
 	noQuery       = "The query of the address is not kept: add it."
 )
 
@@ -60,8 +60,10 @@ func curlOf(api, method, path, wire string) (line, note string) {
 		return "", note
 	}
 
-	u := url.URL{Path: path}
-	words := []string{"curl -i " + shellWord(api+u.EscapedPath())}
+	if strings.HasSuffix(path, "[not shown]") || strings.HasSuffix(path, "…") {
+		return "", noPath
+	}
+	words := []string{"curl -i " + shellWord(api+path)}
 	if strings.HasPrefix(first, "?") {
 		note = noQuery
 	}

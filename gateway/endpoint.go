@@ -64,14 +64,17 @@ func (c *Call) Context() context.Context {
 	return c.Request.Context()
 }
 
-// Charge spends a unit of an app's quota for the API of the row. It is for paths that find their
-// caller themselves (OAuth); where a token was asked for, the gateway has done it. Its errors are
+// Charge counts the call among those of its app that are in flight, and spends a unit of its quota for the API of the row.
+// It is for paths that find their caller themselves (OAuth); where a token was asked for, the gateway has done it. Its errors are
 // faults to be returned as they are.
 func (c *Call) Charge(a *app.App) error {
 	if c.x == nil {
 		return nil
 	}
 	c.Grant.App = a
+	if err := c.x.admit(); err != nil {
+		return err
+	}
 	return c.x.charge(a)
 }
 

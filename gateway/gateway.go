@@ -82,9 +82,15 @@ type Config struct {
 	// the wire, without what must not be seen (docs/reference/conventions.md §3.9): at a person's pace;
 	// of a flood only some hundred a second.
 	Details bool
+	// StrangersDetails keeps that of callers of whom no app is known too, a few a second: where developers try
+	// things out.
+	StrangersDetails bool
 	// ErrorsOnly keeps records of refused calls only, for sites that keep their own access log.
 	ErrorsOnly bool
 }
+
+// strangersRecords is how many calls a second are recorded of which no app is known.
+const strangersRecords = 200
 
 // Gateway is the handler of the API listener. It is safe for concurrent use.
 type Gateway struct {
@@ -103,6 +109,9 @@ type Gateway struct {
 	metrics    *Metrics
 	errorsOnly bool
 	details    *rate.Limiter // nil: none are kept
+	// Of callers who are not known. Whoever floods us with calls that open nothing must not fill the store.
+	strangers        *rate.Limiter
+	strangersDetails *rate.Limiter // nil: none are kept
 
 	mux      *http.ServeMux
 	methods  []string                // served anywhere
@@ -134,6 +143,10 @@ func New(c Config) (*Gateway, error) {
 	}
 	if c.Details {
 		g.details = rate.NewLimiter(200, 400)
+	}
+	g.strangers = rate.NewLimiter(strangersRecords, 10*strangersRecords)
+	if c.StrangersDetails {
+		g.strangersDetails = rate.NewLimiter(5, 200)
 	}
 	g.buffers.New = func() any { b := make([]byte, 0, 1024); return &b }
 	if err := g.table(c.Endpoints, c.Pages); err != nil {
@@ -594,7 +607,11 @@ func (x *exchange) challenge() {
 	scheme, _, _ := strings.Cut(x.r.Header.Get("Authorization"), " ")
 	switch {
 	case x.dialect != wire.DialectOAuth && strings.EqualFold(scheme, "DPoP"):
-		x.Header()["Www-Authenticate"] = []string{`DPoP realm="longlines", error="invalid_token", algs="` + strings.Join(oauth.Algorithms(), " ") + `"`}
+		code := "invalid_token"
+		if errors.Is(x.fault, fault.ProofInvalid) {
+			code = "invalid_dpop_proof"
+		}
+		x.Header()["Www-Authenticate"] = []string{`DPoP realm="longlines", error="` + code + `", algs="` + strings.Join(oauth.Algorithms(), " ") + `"`}
 	case x.dialect != wire.DialectOAuth:
 		x.Header()["Www-Authenticate"] = []string{`Bearer realm="longlines", error="invalid_token"`}
 	case strings.EqualFold(scheme, "Basic"):

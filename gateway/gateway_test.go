@@ -157,6 +157,8 @@ func (s *site) endpoints() []gateway.Endpoint {
 			return gateway.Reply{Body: thing{Name: c.Wait.String()}}, nil
 		}),
 		never, old,
+		{Method: "POST", Path: "/oauth/v4/introspect", API: "OAuth", Operation: "Introspect", Dialect: wire.DialectOAuth, Media: media[2:],
+			Handle: func(c *gateway.Call) (gateway.Reply, error) { return gateway.Reply{Body: struct{}{}}, c.Charge(s.app) }},
 		{Method: "POST", Path: "/oauth/v4/token", API: "OAuth", Operation: "Get Access Token", Dialect: wire.DialectOAuth, Media: media[2:],
 			Handle: func(*gateway.Call) (gateway.Reply, error) { return gateway.Reply{Body: struct{}{}}, nil }},
 	}
@@ -941,6 +943,10 @@ func TestOverload(t *testing.T) {
 		}
 		if r := s.do("GET", "/test/v1/things", "", "Authorization", "Bearer "+bob); r.StatusCode != 200 {
 			t.Fatalf("another app: %d", r.StatusCode)
+		}
+		// So are those of paths that find out themselves whose they are.
+		if r := s.do("POST", "/oauth/v4/introspect", "", "Authorization", ""); r.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("on a path of OAuth: %d", r.StatusCode)
 		}
 		if r := s.do("POST", "/test/v1/emergency", ""); r.StatusCode != 200 {
 			t.Fatalf("an emergency: %d", r.StatusCode)

@@ -231,7 +231,9 @@ func (g *Gateway) unread(status int, remote net.Addr) []byte {
 	f = f.ForRequest(name)
 	f.Status = status
 	g.miss.metrics.missed("", status, 0)
-	g.store.Record(Record{ID: n, Status: status, Code: f.Code, Case: f.Case, Remote: remote.String()})
+	if g.strangers.Allow() {
+		g.store.Record(Record{ID: n, Status: status, Code: f.Code, Case: f.Case, Remote: remote.String()})
+	}
 	body := wire.AppendFault(nil, wire.DialectRequestError, wire.JSON, f)
 	b := make([]byte, 0, 512+len(body))
 	b = append(b, "HTTP/1.1 "+strconv.Itoa(status)+" "+http.StatusText(status)+"\r\n"...)

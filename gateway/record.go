@@ -4,14 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"longlines/app"
 	"longlines/timeline"
-	"longlines/wire"
 )
 
 // record keeps what was asked and answered (docs/reference/conventions.md §3.9), counts it, and
@@ -36,9 +33,9 @@ func (x *exchange) record() {
 		return
 	}
 	a := x.call.Grant.App
-	if !x.g.errorsOnly || x.fault != nil {
+	if (!x.g.errorsOnly || x.fault != nil) && (a != nil || x.g.strangers.Allow()) {
 		r := Record{
-			ID: x.call.ID, API: rt.API, Operation: rt.Operation, Method: x.r.Method, Path: x.r.URL.Path,
+			ID: x.call.ID, API: rt.API, Operation: rt.Operation, Method: shownMethod(x.r), Path: shownPath(x.r.URL),
 			Status: x.out.status, Code: code, Case: anchor, Subject: x.call.Subject, Remote: x.r.RemoteAddr, Took: took,
 			Detail: x.seen,
 		}
@@ -86,7 +83,7 @@ func (x *exchange) detail() {
 		return
 	}
 	watched := x.g.feed != nil && x.g.feed.Watched()
-	kept := x.g.details != nil && x.sandboxed() && x.g.details.Allow()
+	kept := x.keepsDetail()
 	wire := ""
 	if watched || kept {
 		wire = x.wire()
@@ -100,7 +97,7 @@ func (x *exchange) detail() {
 	e := timeline.Entry{
 		Time:     x.start,
 		Kind:     timeline.KindRequest,
-		Title:    x.r.Method + " " + x.r.URL.Path,
+		Title:    shownMethod(x.r) + " " + shownPath(x.r.URL),
 		State:    statusText(x.out.status),
 		Request:  x.name,
 		Duration: float64(x.took) / 1e6,
@@ -120,11 +117,15 @@ func (x *exchange) detail() {
 	x.g.feed.Add(e)
 }
 
-// sandboxed reports whether the caller is a sandbox app, or nobody that is known: a developer who looks
-// for what was wrong with a request.
-func (x *exchange) sandboxed() bool {
-	a := x.call.Grant.App
-	return a == nil || a.Level == app.LevelSandbox
+// keepsDetail reports whether the wire of the call goes into its record: that of a sandbox app, and where strangers'
+// are kept, of a caller who is not known: a developer who looks for what was wrong with a request.
+func (x *exchange) keepsDetail() bool {
+	switch a := x.call.Grant.App; {
+	case a != nil:
+		return x.g.details != nil && a.Level == app.LevelSandbox && x.g.details.Allow()
+	default:
+		return x.g.strangersDetails != nil && x.g.strangersDetails.Allow()
+	}
 }
 
 func statusText(status int) string {
@@ -135,77 +136,4 @@ func statusText(status int) string {
 		return "201"
 	}
 	return strconv.Itoa(status)
-}
-
-// maxDetail bounds what the live stream shows of a body.
-const maxDetail = 8 << 10
-
-// wire shows the request and its answer as they were, but for what must not be seen: tokens,
-// credentials and cookies, and the bodies of the OAuth paths, which hold both.
-func (x *exchange) wire() string {
-	var b strings.Builder
-	b.WriteString(x.r.Method + " " + x.r.URL.Path)
-	if x.r.URL.RawQuery != "" {
-		b.WriteString("?[not shown]")
-	}
-	b.WriteString(" HTTP/1.1\n")
-	if x.r.Host != "" {
-		b.WriteString("Host: " + x.r.Host + "\n")
-	}
-	headers(&b, x.r.Header)
-	x.body(&b, x.call.Body)
-	b.WriteString("\n\nHTTP/1.1 " + strconv.Itoa(x.out.status) + " " + http.StatusText(x.out.status) + "\n")
-	headers(&b, x.Header())
-	x.body(&b, x.out.body)
-	return b.String()
-}
-
-func (x *exchange) body(b *strings.Builder, body []byte) {
-	switch {
-	case len(body) == 0:
-	case x.Header().Get("Content-Type") == typeHTML[0] && &body[0] != first(x.call.Body):
-		b.WriteString("\n[" + strconv.Itoa(len(body)) + " bytes of a page, not shown]")
-	case x.dialect == wire.DialectOAuth && x.fault == nil, x.dialect == wire.DialectOAuth && len(x.call.Body) > 0 && &body[0] == &x.call.Body[0]:
-		b.WriteString("\n[" + strconv.Itoa(len(body)) + " bytes with credentials, not shown]")
-	case len(body) > maxDetail:
-		b.WriteString("\n" + strings.ToValidUTF8(string(body[:maxDetail]), "\uFFFD") + "\n[" + strconv.Itoa(len(body)) + " bytes in all]")
-	default:
-		b.WriteString("\n" + strings.ToValidUTF8(string(body), "\uFFFD"))
-	}
-}
-
-// first is the address of a body.
-func first(b []byte) *byte {
-	if len(b) == 0 {
-		return nil
-	}
-	return &b[0]
-}
-
-func headers(b *strings.Builder, h http.Header) {
-	names := make([]string, 0, len(h))
-	for n := range h {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
-		for _, v := range h[n] {
-			// A code may stand in an address: where we send a browser, and where an old one says that it comes from.
-			if secretHeader(n) || (n == "Location" || n == "Referer") && strings.Contains(v, "?") {
-				scheme, _, found := strings.Cut(v, " ")
-				if v = "[not shown]"; found && n == "Authorization" {
-					v = scheme + " [not shown]"
-				}
-			}
-			b.WriteString(n + ": " + v + "\n")
-		}
-	}
-}
-
-func secretHeader(name string) bool {
-	switch name {
-	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "Dpop", "X-Subscriber-Assertion":
-		return true
-	}
-	return false
 }

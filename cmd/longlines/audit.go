@@ -41,7 +41,7 @@ func (cmd *auditListCmd) Run(e *env) error {
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/audit", query: q}, func(l list) {
 		var rows [][]string
 		for _, a := range l.Entries {
-			rows = append(rows, []string{fmt.Sprint(a.Seq), a.Time.UTC().Format(time.RFC3339), printable(a.Actor), printable(a.Action), printable(a.Object), short(printable(string(a.Detail)))})
+			rows = append(rows, []string{fmt.Sprint(a.Seq), a.Time.UTC().Format(time.RFC3339), oneLine(a.Actor), oneLine(a.Action), oneLine(a.Object), short(oneLine(string(a.Detail)))})
 		}
 		e.table("SEQ TIME ACTOR ACTION OBJECT DETAIL", rows...)
 		e.more(l.Next)
@@ -86,5 +86,5 @@ func (cmd *auditVerifyCmd) Run(e *env) error {
 		return fail(exitFailed, "entry %d is missing: the audit log was cut off after %d", seq, v.Entries)
 	}
 	return fail(exitFailed, "entry %d (%s, %s) does not fit what stands before it: it was altered, or what was before it taken out; the %d before it fit",
-		v.Bad.Seq, v.Bad.Time.UTC().Format(time.RFC3339), printable(v.Bad.Action), v.Entries)
+		v.Bad.Seq, v.Bad.Time.UTC().Format(time.RFC3339), oneLine(v.Bad.Action), v.Entries)
 }

@@ -185,7 +185,7 @@ func (cmd *subscriberShowCmd) Run(e *env) error {
 			fmt.Fprintln(e.out, "\nSigned in with")
 			var rows [][]string
 			for _, b := range s.Browsers {
-				rows = append(rows, []string{printable(b.Agent), b.Level, day(b.Created), day(b.Expires)})
+				rows = append(rows, []string{oneLine(b.Agent), b.Level, day(b.Created), day(b.Expires)})
 			}
 			e.table("BROWSER LEVEL SINCE UNTIL", rows...)
 		}

@@ -108,6 +108,9 @@ func (cmd *explainCmd) story(e *env, path string) error {
 	return err
 }
 
+// oneLine is that for a line of a list, which nothing in it may end.
+func oneLine(s string) string { return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(s)) }
+
 // printable takes out of what a stranger sent that which a terminal would obey.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {

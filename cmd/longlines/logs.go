@@ -95,7 +95,7 @@ func (e *env) call(c callView) {
 		app = "-"
 	}
 	if operation == "" {
-		operation = printable(c.Method + " " + c.Path)
+		operation = oneLine(c.Method + " " + c.Path)
 	}
 	fmt.Fprintf(e.out, "%s  %d  %-8s %-16s %-24s %7.1f ms  %s\n", c.Time.UTC().Format("2006-01-02T15:04:05.000Z"), c.Status, c.Code, app, operation, c.Ms, c.ID)
 }
