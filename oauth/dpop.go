@@ -148,7 +148,7 @@ const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 // which the older is dropped as a whole. That is long enough, because an older proof is refused for its
 // iat; and it is this node only, because RFC 9449 §11.1 lets a server bound what it keeps, and a proof
 // that is caught on its way to one node is good for one more call, with the same method, address and
-// token, on each other node within that minute. We give no nonces (§8), which would cost each client
+// token, on each other node, and on this one if it starts anew, within that minute. We give no nonces (§8), which would cost each client
 // a request more.
 //
 // Nothing is forgotten early: else who floods us with proofs of their own could make room for a replay of
