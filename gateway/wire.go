@@ -15,9 +15,10 @@ import (
 const (
 	maxMethod  = 16
 	maxPath    = 512
-	maxHeaders = 4 << 10
+	maxHeaders = 2 << 10 // of the request, and again of the answer
 	maxHeader  = 512
-	maxDetail  = 8 << 10 // of a body
+	maxWire    = 8 << 10 // of request and answer together
+	maxAnswer  = 2 << 10 // what a request leaves of that for its answer
 )
 
 // notShown stands for what must not be seen.
@@ -36,34 +37,42 @@ func (x *exchange) wire() string {
 		b.WriteString("Host: " + clip(x.r.Host, maxHeader) + "\n")
 	}
 	headers(&b, x.r.Header, shownOfCaller)
-	x.body(&b, x.call.Body)
+	body := x.call.Body
+	switch {
+	case len(body) == 0:
+	case x.dialect == wire.DialectOAuth:
+		b.WriteString(left(body, "with credentials"))
+	default:
+		b.WriteString(shown(body, ofCaller, maxWire-maxAnswer-b.Len()))
+	}
 	b.WriteString("\n\nHTTP/1.1 " + strconv.Itoa(x.out.status) + " " + http.StatusText(x.out.status) + "\n")
 	headers(&b, x.Header(), shownOfOurs)
-	x.body(&b, x.out.body)
+	body = x.out.body
+	switch {
+	case len(body) == 0:
+	case x.Header().Get("Content-Type") == typeHTML[0]:
+		b.WriteString(left(body, "of a page"))
+	case x.dialect == wire.DialectOAuth && x.fault == nil:
+		b.WriteString(left(body, "with credentials"))
+	default:
+		b.WriteString(shown(body, ofOurs, maxWire-b.Len()))
+	}
 	return b.String()
 }
 
-func (x *exchange) body(b *strings.Builder, body []byte) {
-	switch {
-	case len(body) == 0:
-	case x.Header().Get("Content-Type") == typeHTML[0] && &body[0] != first(x.call.Body):
-		b.WriteString("\n[" + strconv.Itoa(len(body)) + " bytes of a page, not shown]")
-	case x.dialect == wire.DialectOAuth && x.fault == nil, x.dialect == wire.DialectOAuth && len(x.call.Body) > 0 && &body[0] == &x.call.Body[0]:
-		b.WriteString("\n[" + strconv.Itoa(len(body)) + " bytes with credentials, not shown]")
-	default:
-		b.WriteString("\n" + masked(strings.ToValidUTF8(string(body[:min(len(body), maxDetail)]), "\uFFFD")))
-		if len(body) > maxDetail {
-			b.WriteString("\n[" + strconv.Itoa(len(body)) + " bytes in all]")
-		}
-	}
+// left stands for a body that is left out.
+func left(body []byte, what string) string {
+	return "\n[" + strconv.Itoa(len(body)) + " bytes " + what + ", not shown]"
 }
 
-// first is the address of a body.
-func first(b []byte) *byte {
-	if len(b) == 0 {
-		return nil
+// shown is a body as far as there is room for it, without what it must not tell.
+func shown(body []byte, m masks, room int) string {
+	room = max(room-40, 0) // for the last line
+	s := m.mask(strings.ToValidUTF8(string(body[:min(len(body), room)]), "\uFFFD"))
+	if len(body) <= room && len(s) <= room {
+		return "\n" + s
 	}
-	return &b[0]
+	return "\n" + clip(s, room) + "\n[" + strconv.Itoa(len(body)) + " bytes in all]"
 }
 
 // shownMethod and shownPath are the request line as records show it.
@@ -142,20 +151,71 @@ func shownOfOurs(name, value string) bool {
 // bareAddress reports whether an address is nothing but a place: a code may stand in what follows it.
 func bareAddress(v string) bool { return !strings.ContainsAny(v, "?#;&=%") }
 
-// secretNames are the members of bodies that are not shown, by the end of their name.
-const secretNames = `(?:token|secret|password|passwd|passcode|assertion|authorization|credentials?|api[_-]?key|private[_-]?key)`
+// masks find the members of a body that are not shown.
+type masks struct{ json, text *regexp.Regexp }
 
-var secretMembers = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)("[\w.:-]*` + secretNames + `"\s*:\s*\[?\s*")((?:[^"\\]|\\.)*)`), // JSON
-	regexp.MustCompile(`(?i)((?:^|[&\s])[\w.%-]*` + secretNames + `=)([^&\s]*)`),             // a form
-	regexp.MustCompile(`(?i)(<(?:[\w.-]+:)?[\w.-]*` + secretNames + `(?:\s[^>]*)?>)([^<]*)`), // XML
-	regexp.MustCompile(`(?i)(name="?[\w.-]*` + secretNames + `"?[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)([^\r\n]*)`),
+// Members are known by the end of their name. In what a caller sends some are known by the whole of it, that stand for
+// other things in our answers.
+var (
+	ofOurs   = masksFor(`[\w.:%-]*` + secretNames)
+	ofCaller = masksFor(`(?:[\w.:%-]*` + secretNames + `|code|pin|otp|key)`)
+)
+
+const secretNames = `(?:token|secret|password|passwd|passcode|assertion|authorization|credentials?|(?:api|private)[_-]?key|(?:auth|authorization|device)[_-]?code)`
+
+func masksFor(name string) masks {
+	return masks{
+		json: regexp.MustCompile(`(?i)"` + name + `"\s*:\s*`),
+		text: regexp.MustCompile(`(?is)((?:^|[&\s])` + name + `=)[^&\s]*` + // a form
+			`|(<(?:[\w.-]+:)?` + name + `(?:\s[^>]*)?>)(?:<!\[CDATA\[.*?(?:\]\]>|$)|[^<])*` + // XML
+			`|(name="?` + name + `"?[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)[^\r\n]*`), // multipart
+	}
 }
 
-// masked is a body without the values of members whose names say that they open something.
-func masked(body string) string {
-	for _, r := range secretMembers {
-		body = r.ReplaceAllString(body, "${1}"+notShown)
+// mask is a body without the values of members whose names say that they open something.
+func (m masks) mask(body string) string {
+	var b strings.Builder
+	for {
+		at := m.json.FindStringIndex(body)
+		if at == nil {
+			break
+		}
+		b.WriteString(body[:at[1]])
+		body = body[at[1]:]
+		n := jsonValue(body)
+		if strings.HasPrefix(body, `"`) {
+			b.WriteString(`"` + notShown + `"`)
+		} else {
+			b.WriteString(notShown)
+		}
+		body = body[n:]
 	}
-	return body
+	b.WriteString(body)
+	return m.text.ReplaceAllString(b.String(), "${1}${2}${3}"+notShown)
+}
+
+// jsonValue is the length of the value that a text begins with, whatever it holds, or of the text if it ends before.
+func jsonValue(s string) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			if quoted = !quoted; !quoted && depth == 0 {
+				return i + 1
+			}
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth <= 0 {
+				return i + 1 + min(depth, 0) // what closes the object around a number is not the number's
+			}
+		case depth == 0 && strings.IndexByte(", \t\r\n", c) >= 0:
+			return i
+		}
+	}
+	return len(s)
 }

@@ -13,7 +13,7 @@ import (
 // What must not be seen is not in the record, wherever a caller has put it.
 func TestRecordsHoldNoSecrets(t *testing.T) {
 	s := open(t, func(c *gateway.Config) { c.Details, c.StrangersDetails = true, true })
-	const secret = "sEcReT-0123456789"
+	const secret, digits = "sEcReT-0123456789", "31415926535"
 	for _, c := range []struct {
 		name, method, path, body string
 		header                   []string
@@ -27,13 +27,18 @@ func TestRecordsHoldNoSecrets(t *testing.T) {
 		{"an address", "GET", "/test/v1/things", "", []string{"Referer", "https://app.example/#access_token=" + secret}, "Referer: [not shown]\n"},
 		{"an address without anything", "GET", "/test/v1/things", "", []string{"Referer", "https://app.example/cb"}, "Referer: https://app.example/cb\n"},
 		{"JSON", "POST", "/test/v1/things", `{"Name":"cheese","access_token" : "` + secret + `","Client-Secret":"a\"` + secret + `"}`, nil, `"access_token" : "[not shown]","Client-Secret":"[not shown]"}`},
-		{"a list in JSON", "POST", "/test/v1/things", `{"Name":"cheese","refresh_token":["` + secret + `"]}`, nil, `"refresh_token":["[not shown]"]`},
+		{"a list in JSON", "POST", "/test/v1/things", `{"Name":"cheese","refresh_token":["` + secret + `"]}`, nil, `"refresh_token":[not shown]}`},
+		{"a number, an object and a list of many in JSON", "POST", "/test/v1/things", `{"pin":` + digits + `,"token":{"value":"` + secret + `]}"},"codes":["a"],"secret":["a",["b"],"` + secret + `"],"code":"` + secret + `"}`, nil,
+			`{"pin":[not shown],"token":[not shown],"codes":["a"],"secret":[not shown],"code":"[not shown]"}`},
+		{"JSON that ends early", "POST", "/test/v1/things", `{"a":"token","client_secret":"` + secret, nil, `{"a":"token","client_secret":"[not shown]"`},
 		{"a form", "POST", "/test/v1/things", "Name=cheese&access_token=" + secret + "&x=1", []string{"Content-Type", "application/x-www-form-urlencoded"}, "Name=cheese&access_token=[not shown]&x=1"},
 		{"XML", "POST", "/test/v1/things", "<Thing><Name>cheese</Name><x:password a='1'>" + secret + "</x:password></Thing>", []string{"Content-Type", "application/xml"}, "<x:password a='1'>[not shown]</x:password>"},
+		{"CDATA", "POST", "/test/v1/things", "<Thing><token>a<![CDATA[<" + secret + ">]]></token></Thing>", []string{"Content-Type", "application/xml"}, "<token>[not shown]</token>"},
+		{"a code in a form", "POST", "/test/v1/things", "zipcode=98052&code=" + secret, []string{"Content-Type", "application/x-www-form-urlencoded"}, "zipcode=98052&code=[not shown]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rec := s.recorded(t, s.do(c.method, c.path, c.body, c.header...))
-			if strings.Contains(rec.Detail+rec.Path, secret) || !strings.Contains(rec.Detail, c.seen) {
+			if strings.Contains(rec.Detail+rec.Path, secret) || strings.Contains(rec.Detail, digits) || !strings.Contains(rec.Detail, c.seen) {
 				t.Errorf("%s\n%s", rec.Path, rec.Detail)
 			}
 		})
@@ -51,9 +56,12 @@ func TestRecordsAreBounded(t *testing.T) {
 		"headers":    s.do("GET", "/test/v1/things", "", "User-Agent", long[:500], "Accept", long[:500], "Origin", long[:500], "Via", long[:500], "Prefer", long[:500], "Pragma", long[:500], "Date", long[:500], "Range", long[:500], "Te", long[:500], "X-Arg", long[:500], "Content-Language", long[:500]),
 		"a bearer":   s.do("GET", "/test/v1/things", "", "Authorization", long),
 		"a host":     s.do("GET", "/test/v1/things", "", "X-Forwarded-Host", long),
+		"a body":     s.do("POST", "/test/v1/things", `{"Thing":{"Name":"`+strings.Repeat("cheese", 6000)+`"}}`),
+		"members":    s.do("POST", "/test/v1/things", `{"Thing":{"Name":"cheese"}`+strings.Repeat(`,"token":""`, 1000)+`}`),
+		"a thing":    s.do("GET", "/test/v1/things/"+long, "", "User-Agent", long[:500], "Accept", long[:500], "Origin", long[:500], "Via", long[:500], "Prefer", long[:500]),
 		"a stranger": s.do("GET", "/test/v1/"+long, "", "Authorization", "Bearer x"),
 	} {
-		if rec := s.recorded(t, r); len(rec.Path) > 600 || len(rec.Method) > 24 || len(rec.Detail) > 12<<10 {
+		if rec := s.recorded(t, r); len(rec.Path) > 600 || len(rec.Method) > 24 || len(rec.Detail) > 8<<10 {
 			t.Errorf("%s: a path of %d, a method of %d, a detail of %d octets", name, len(rec.Path), len(rec.Method), len(rec.Detail))
 		}
 	}
