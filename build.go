@@ -40,7 +40,6 @@ import (
 	"longlines/sms"
 	"longlines/south/smsc"
 	"longlines/store"
-	"longlines/wire"
 )
 
 // secrets gives the admin token and the key that seals link passwords: as configured, else made at the
@@ -181,10 +180,10 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 		p.apiL = g.Listener(p.apiL)
 	}
 	if p.virtual != nil {
-		p.api.Handler = p.virtual.Faults.Wrap(p.api.Handler, answerFault)
+		p.api.Handler = p.virtual.Faults.Wrap(p.api.Handler, answerFault(g))
 	}
 
-	if err := p.openOnNetwork(p.api.Handler); err != nil {
+	if err := p.openOnNetwork(p.api.Handler, g.Refuse); err != nil {
 		return err
 	}
 	if p.virtual != nil {
@@ -241,24 +240,19 @@ func (p *Platform) readyz(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "ready\n")
 }
 
-// answerFault gives a fault on the link "api" its body: as the gateway would, were the status its own.
-func answerFault(w http.ResponseWriter, r *http.Request, status int) {
-	f := fault.BadGateway
-	switch {
-	case status == http.StatusServiceUnavailable:
-		f = fault.Unavailable
-	case status >= 500 && status != http.StatusBadGateway:
-		f = fault.Internal
+// answerFault gives a fault on the link "api" its answer: the gateway's, were the status its own.
+func answerFault(g *gateway.Gateway) func(w http.ResponseWriter, r *http.Request, status int) {
+	return func(w http.ResponseWriter, r *http.Request, status int) {
+		f := *fault.BadGateway
+		switch {
+		case status == http.StatusServiceUnavailable:
+			f = *fault.Unavailable
+		case status >= 500 && status != http.StatusBadGateway:
+			f = *fault.Internal
+		}
+		f.Status = status
+		g.Refuse(w, r, &f)
 	}
-	dialect := wire.DialectRequestError
-	if strings.HasPrefix(r.URL.Path, "/oauth/") {
-		f, dialect = fault.OnOAuth(f), wire.DialectOAuth
-	}
-	format, _ := wire.Negotiate(r.Header.Get("Accept"))
-	body := wire.AppendFault(nil, dialect, format, f)
-	w.Header().Set("Content-Type", dialect.ContentType(format))
-	w.WriteHeader(status)
-	w.Write(body)
 }
 
 // callbackGuard says where posts may go: the public internet and what the operator allows; on a laptop,

@@ -13,6 +13,7 @@ import (
 
 	"longlines/api/oauthv4"
 	"longlines/app"
+	"longlines/fault"
 	"longlines/oauth"
 	"longlines/sandbox/enrichment"
 )
@@ -36,7 +37,7 @@ const (
 
 // openOnNetwork opens the listeners in front of the pages. The virtual proxy is made here too, because
 // it needs the other half of the certificates.
-func (p *Platform) openOnNetwork(pages http.Handler) error {
+func (p *Platform) openOnNetwork(pages http.Handler, refuse func(http.ResponseWriter, *http.Request, *fault.Fault)) error {
 	if n := p.cfg.OAuth.OnNetwork; n.Listen != "" {
 		config, err := n.tls()
 		if err != nil {
@@ -58,7 +59,7 @@ func (p *Platform) openOnNetwork(pages http.Handler) error {
 		if port := api.Port(); api.Scheme == "https" && port == "443" || api.Scheme == "http" && port == "80" {
 			host = strings.TrimSuffix(host, ":"+port)
 		}
-		p.addOnNetwork(l, config, oauthv4.OnNetworkConfig{Enrichment: e, Host: host}, pages)
+		p.addOnNetwork(l, config, oauthv4.OnNetworkConfig{Enrichment: e, Host: host, Refuse: refuse}, pages)
 	}
 	if p.virtual == nil {
 		return nil
@@ -74,7 +75,7 @@ func (p *Platform) openOnNetwork(pages http.Handler) error {
 		return err
 	}
 	e := oauth.Enrichment{Issuer: "virtual", Key: key, Level: app.LevelSandbox}
-	p.addOnNetwork(l, server, oauthv4.OnNetworkConfig{Enrichment: e}, pages) // each phone has a name of its own
+	p.addOnNetwork(l, server, oauthv4.OnNetworkConfig{Enrichment: e, Refuse: refuse}, pages) // each phone has a name of its own
 	candidates := phoneDefaults
 	if p.cfg.Sandbox.BrowserListen != "" {
 		candidates = []string{p.cfg.Sandbox.BrowserListen}

@@ -221,8 +221,8 @@ const (
 	headerCorrelator  = "X-Correlator"
 )
 
-// ServeHTTP answers a request.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// exchange begins one: it has its id, which the answer carries.
+func (g *Gateway) exchange(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{ResponseWriter: w, g: g, row: &g.miss, r: r, start: g.now()}
 	x.call.ID = g.store.NextRequest()
 	x.call.Request = r
@@ -235,12 +235,18 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h[headerCorrelator] = c
 	}
 	x.peer, _ = r.Context().Value(peerKey{}).(*peer)
-	defer x.end()
 	if x.peer != nil && x.peer.proxy {
 		if a, ok := client(g.proxies, r); ok {
 			r.RemoteAddr = netip.AddrPortFrom(a, 0).String()
 		}
 	}
+	return x
+}
+
+// ServeHTTP answers a request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := g.exchange(w, r)
+	defer x.end()
 	if x.peer != nil && x.peer.excess {
 		x.refuse(r, fault.Unavailable.Because(errTooManyConnections))
 		return
@@ -254,6 +260,27 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.mux.ServeHTTP(x, r)
+}
+
+// Refuse answers a request that something in front of the gateway does not let through, as the gateway would: with an
+// id and a record, in the dialect of its path, and with a page where the path has one.
+func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
+	x := g.exchange(w, r)
+	defer x.end()
+	x.dialect = g.dialects[family(r.URL.Path)]
+	x.format, _ = wire.Negotiate(accept(r))
+	if clean(r.URL) {
+		if h, _ := g.mux.Handler(r); h != nil {
+			if rt, ok := h.(*route); ok && rt.page == nil {
+				x.row, x.dialect = rt, rt.Dialect
+			}
+		}
+	}
+	if x.dialect != wire.DialectRequestError {
+		x.format = wire.JSON
+	}
+	x.call.Format = x.format
+	x.fail(f)
 }
 
 // refuse answers a request that is not even routed, and ends its connection.

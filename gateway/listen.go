@@ -199,7 +199,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if err != nil {
 		return c.Conn.Write(p)
 	}
-	if _, err := c.Conn.Write(c.l.g.unread(status, c.RemoteAddr())); err != nil {
+	if _, err := c.Conn.Write(c.l.g.unread(status, c)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -213,8 +213,8 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// unread is the answer to a request that could not be read, and its record.
-func (g *Gateway) unread(status int, remote net.Addr) []byte {
+// unread is the answer to a request on a connection that could not be read, and its record.
+func (g *Gateway) unread(status int, c net.Conn) []byte {
 	f := fault.Unparsable
 	switch status {
 	case http.StatusRequestHeaderFieldsTooLarge:
@@ -232,15 +232,17 @@ func (g *Gateway) unread(status int, remote net.Addr) []byte {
 	f.Status = status
 	g.miss.metrics.missed("", status, 0)
 	if g.strangers.Allow() {
-		g.store.Record(Record{ID: n, Status: status, Code: f.Code, Case: f.Case, Remote: remote.String()})
+		g.store.Record(Record{ID: n, Status: status, Code: f.Code, Case: f.Case, Remote: c.RemoteAddr().String()})
 	}
 	body := wire.AppendFault(nil, wire.DialectRequestError, wire.JSON, f)
 	b := make([]byte, 0, 512+len(body))
 	b = append(b, "HTTP/1.1 "+strconv.Itoa(status)+" "+http.StatusText(status)+"\r\n"...)
 	b = append(b, headerRequest+": "+name+"\r\n"+headerTransaction+": "+name+"\r\n"...)
-	if g.publicURL != "" {
-		b = append(b, "Link: <"+g.publicURL+f.Path()+">; rel=\"describedby\"\r\n"...)
+	base := g.publicURL
+	if base == "" { // which host was asked for nobody can tell
+		base = "http://" + c.LocalAddr().String()
 	}
+	b = append(b, "Link: <"+base+f.Path()+">; rel=\"describedby\"\r\n"...)
 	b = append(b, "Content-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"...)
 	return append(b, body...)
 }

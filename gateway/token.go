@@ -36,8 +36,12 @@ func (x *exchange) presented(r *http.Request) (oauth.Presented, error) {
 	case strings.EqualFold(scheme, "Bearer"):
 	case strings.EqualFold(scheme, "DPoP"):
 		proofs := r.Header["Dpop"]
-		if len(proofs) != 1 {
+		switch len(proofs) {
+		case 0:
 			return p, fault.BadToken
+		case 1:
+		default:
+			return p, fault.BadToken.Because(fault.ProofInvalid) // RFC 9449 §4.3 check 1
 		}
 		p.DPoP, p.Proof, p.Method, p.URL = true, proofs[0], r.Method, x.self()+r.URL.EscapedPath()
 	default:

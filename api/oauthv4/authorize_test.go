@@ -41,7 +41,7 @@ type counter struct {
 	apps    *app.Directory
 	service *oauth.Service
 	people  *oauth.Subscribers
-	gateway http.Handler
+	gateway *gateway.Gateway
 	url     string
 	log     *bytes.Buffer
 	logger  *slog.Logger

@@ -378,10 +378,36 @@ func TestDPoP(t *testing.T) {
 			t.Errorf("%s: %d", name, got)
 		}
 	}
-	t.Run("a refusal asks for a proof again, not for a bearer token", func(t *testing.T) {
-		const want = `DPoP realm="longlines", error="invalid_token", algs="ES256 ES384 EdDSA RS256 PS256"`
-		if res, _ := s.do(t, "GET", "/test/v1/ping", "", "Authorization", "dpop "+access); res.Header.Get("WWW-Authenticate") != want {
-			t.Fatalf("%q", res.Header.Get("WWW-Authenticate"))
+	t.Run("a refusal asks for a proof again, not for a bearer token, and says what was wrong", func(t *testing.T) {
+		proof := p.proof(t, "GET", here, access)
+		if got := ping(t, "DPoP", access, proof); got != 200 {
+			t.Fatal(got)
+		}
+		for name, c := range map[string]struct {
+			want  string
+			proof []string
+		}{
+			"no proof":              {"invalid_token", nil},
+			"another's":             {"invalid_token", []string{q.proof(t, "GET", here, access)}}, // it is good, and not for this token
+			"none that can be read": {"invalid_dpop_proof", []string{"a.b.c"}},
+			"of another path":       {"invalid_dpop_proof", []string{p.proof(t, "GET", here+"s", access)}},
+			"seen before":           {"invalid_dpop_proof", []string{proof}},
+			"two":                   {"invalid_dpop_proof", []string{p.proof(t, "GET", here, access), p.proof(t, "GET", here, access)}},
+		} {
+			req, err := http.NewRequest("GET", here, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header["Authorization"], req.Header["Dpop"] = []string{"dpop " + access}, c.proof
+			res, err := s.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			want := `DPoP realm="longlines", error="` + c.want + `", algs="ES256 ES384 EdDSA RS256 PS256"`
+			if got := res.Header.Get("WWW-Authenticate"); res.StatusCode != 401 || got != want {
+				t.Errorf("%s: %d %q", name, res.StatusCode, got)
+			}
 		}
 	})
 	t.Run("two proofs are none", func(t *testing.T) {

@@ -7,18 +7,18 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
-	"strconv"
 	"strings"
 
 	"longlines/fault"
 	"longlines/oauth"
-	"longlines/wire"
 )
 
-// OnNetworkConfig is what the listener behind the enrichment proxy needs; Subscribers is mandatory.
+// OnNetworkConfig is what the listener behind the enrichment proxy needs; Subscribers and Refuse are mandatory.
 type OnNetworkConfig struct {
 	Subscribers *oauth.Subscribers
-	Enrichment  oauth.Enrichment // whose word is taken
+	// Refuse answers a request that is not let through: the API's way, with an id and a record.
+	Refuse     func(w http.ResponseWriter, r *http.Request, f *fault.Fault)
+	Enrichment oauth.Enrichment // whose word is taken
 	// Host is that of the API, with its port if it is not the scheme's own. A device is recognised for it
 	// alone: a site whose name was made to resolve to the proxy would else read, as its own page, what apps
 	// may do for whoever visits it (DNS rebinding). "" takes any, where the proxy itself knows its names.
@@ -32,7 +32,8 @@ const headerAssertion = "X-Subscriber-Assertion"
 // OnNetwork is the handler of the listener behind the enrichment proxy of the carrier's data network, in
 // front of next, the API's. Mutual TLS has said that it is the proxy who speaks; a signed assertion says
 // for each request whose device it is (docs/reference/reliability.md T2). Only what subscribers see is
-// served here: Get User Authorization, My consents, and what their pages load.
+// served here: Get User Authorization, My consents, what their pages load, and the pages of the error catalogue
+// to which refusals lead.
 //
 // A request without a good assertion is one from off the network, and not an error: the proxy does not
 // know every device. The reason is logged.
@@ -42,12 +43,12 @@ func OnNetwork(c OnNetworkConfig, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.EscapedPath()
-		asset := strings.HasPrefix(asked, pathConsents+"/")
+		asset := forEverybody(asked)
 		switch {
 		case asked == pathAuthorize, asked == pathOldAuthorize, asked == pathConsents:
 		case asset && path.Clean(asked) == asked && !strings.Contains(asked, "%"):
 		default:
-			notHere(w)
+			c.Refuse(w, r, fault.NotFound)
 			return
 		}
 		ctx := r.Context()
@@ -55,7 +56,7 @@ func OnNetwork(c OnNetworkConfig, next http.Handler) http.Handler {
 			var err error
 			if ctx, err = c.recognise(r); err != nil {
 				c.Log.LogAttrs(ctx, slog.LevelError, "an assertion cannot be checked", slog.String("component", "on-network"), slog.Any("error", err))
-				unavailable(w)
+				c.Refuse(w, r, fault.OAuthUnavailable)
 				return
 			}
 		}
@@ -67,6 +68,20 @@ func OnNetwork(c OnNetworkConfig, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// forEverybody reports whether what a path shows is the same for every subscriber.
+func forEverybody(asked string) bool {
+	switch asked {
+	case "/errors", "/errors.json", "/errors.md", "/llms.txt":
+		return true
+	}
+	for _, p := range []string{pathConsents + "/", "/errors/", "/reference/"} {
+		if strings.HasPrefix(asked, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // recognise puts the device, and whose it is if the proxy knows, into the context of a request. The error
@@ -141,21 +156,6 @@ func identifies(name string) bool {
 		}
 	}
 	return strings.Contains(n, "msisdn")
-}
-
-func notHere(w http.ResponseWriter)     { answer(w, fault.NotFound) }
-func unavailable(w http.ResponseWriter) { answer(w, fault.OAuthUnavailable) }
-
-// answer writes a refusal of the listener itself.
-func answer(w http.ResponseWriter, f *fault.Fault) {
-	h := w.Header()
-	h.Set("Content-Type", wire.DialectOAuth.ContentType(wire.JSON))
-	h.Set("Cache-Control", "no-store")
-	if f.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
-	}
-	w.WriteHeader(f.Status)
-	w.Write(wire.AppendFault(nil, wire.DialectOAuth, wire.JSON, f))
 }
 
 type (

@@ -46,7 +46,7 @@ func enrichment(l app.Level) oauth.Enrichment {
 
 // network is the listener behind the proxy.
 func (k *counter) network(l app.Level) string {
-	srv := httptest.NewServer(oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Subscribers: k.people, Enrichment: enrichment(l), Log: k.logger}, k.gateway))
+	srv := httptest.NewServer(oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Subscribers: k.people, Refuse: k.gateway.Refuse, Enrichment: enrichment(l), Log: k.logger}, k.gateway))
 	k.t.Cleanup(srv.Close)
 	return srv.URL
 }
@@ -153,15 +153,28 @@ func TestTheNetworkListenerServesThePagesOnly(t *testing.T) {
 		"/oauth/v4/authorize/":              404,
 		"/oauth/v4/Authorize":               404,
 		"/sms/v3/messaging/outbox":          404,
-		"/errors":                           404,
+		"/errors/%2e%2e/oauth/v4/token":     404,
+		"/metrics":                          404,
 	} {
-		res, body := raw(t, http.MethodGet, base+path, "")
+		res, body := raw(t, http.MethodGet, base+path, "", "X-Correlator", "c1")
 		if res.StatusCode != want {
 			t.Errorf("%s: %d, want %d", path, res.StatusCode, want)
 		}
-		if want == 404 && path != "/consents/nowhere" && (res.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(body, `{"error":"invalid_request"`)) {
+		begin := `{"error":"invalid_request"`
+		if path == "/" || path == "/metrics" || strings.HasPrefix(path, "/sms/") || strings.HasPrefix(path, "/errors/") {
+			begin = `{"RequestError":{"ServiceException":{"MessageId":"SVC0001"`
+		}
+		if want == 404 && (res.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(body, begin)) {
 			t.Errorf("%s: %v %s", path, res.Header, body)
 		}
+		if h := res.Header; !strings.HasPrefix(h.Get("X-Request-Id"), "req_") || h.Get("X-Correlator") != "c1" || want == 404 && !strings.HasPrefix(h.Get("Link"), "<"+base+"/errors/") {
+			t.Errorf("%s: %v", path, h)
+		}
+	}
+	// A browser gets a page, and what the page leads to is here.
+	if res, body := raw(t, http.MethodGet, base+"/oauth/v4/authorize/", "", "Accept", "text/html"); res.StatusCode != 404 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") ||
+		!strings.Contains(body, `href="/errors/invalid_request#`) {
+		t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
 	}
 	if res, _ := raw(t, http.MethodPost, base+"/oauth/v4/token", ""); res.StatusCode != 404 {
 		t.Errorf("POST to the token path: %d", res.StatusCode)
@@ -191,7 +204,7 @@ func TestHeadersOfIdentityEndAtTheListener(t *testing.T) {
 // keeps the Host that the browser sent, and says whose device it is.
 func TestADeviceIsRecognisedForOurHostAlone(t *testing.T) {
 	k := openCounter(t, "")
-	h := oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Subscribers: k.people, Enrichment: enrichment(app.LevelProduction), Host: "api.example", Log: k.logger}, k.gateway)
+	h := oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Subscribers: k.people, Refuse: k.gateway.Refuse, Enrichment: enrichment(app.LevelProduction), Host: "api.example", Log: k.logger}, k.gateway)
 	for host, known := range map[string]bool{"api.example": true, "API.example": true, "api.example:8080": false, "evil.example": false, "api.example.evil.example": false} {
 		for _, path := range []string{"/consents", authorizePath} {
 			r := httptest.NewRequest(http.MethodGet, "http://"+host+path+"?client_id=mast-key&scope=IMMN", nil)
