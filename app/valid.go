@@ -111,23 +111,34 @@ func tidy(a *App) (wrong []error) {
 // answers are the parameters that the answer of an authorization request adds to a redirect URI.
 var answers = []string{"code", "error", "error_description", "iss"}
 
-// checkBase refuses a redirect URI that holds a part of the answer before there is one. Two of a name are
-// read as the first by some clients and as the last by others, some frameworks fold case and take code[]
-// for code, and old clients search the whole address for code= and error= (docs/reference/oauth.md §2).
-func checkBase(uri string) error {
+// AnswerIn finds in a redirect URI, or in the part of one that a request adds, what only the answer may hold: a
+// parameter of the answer, or code= or error= anywhere. Two of a name are read as the first by some clients and as the
+// last by others, so that a link could give an app a code of somebody else's (RFC 9700 §4.5); some frameworks fold case,
+// separate by semicolons, and take code[], or code behind a blank, for code; and old clients search the whole address
+// (docs/reference/oauth.md §2). It gives what was found, and "" if nothing was. state is not looked for: apps that keep
+// theirs in the URI send none.
+func AnswerIn(uri string) string {
 	_, query, _ := strings.Cut(uri, "?")
 	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(pair, "=")
 		name, _, _ = strings.Cut(unescaped(name), "[")
 		if name = strings.ToLower(strings.TrimSpace(name)); slices.Contains(answers, name) {
-			return invalid("redirect_uri", "must not hold %s, which the answer adds", name)
+			return name
 		}
 	}
 	plain := strings.ToLower(unescaped(uri))
 	for _, mark := range []string{"code=", "error="} {
 		if strings.Contains(plain, mark) {
-			return invalid("redirect_uri", "must not hold %q anywhere, also at the end of a longer name: that is where clients look for the answer", mark)
+			return mark
 		}
+	}
+	return ""
+}
+
+// checkBase refuses a redirect URI that holds a part of the answer before there is one.
+func checkBase(uri string) error {
+	if found := AnswerIn(uri); found != "" {
+		return invalid("redirect_uri", "must not hold %q, also not at the end of a longer name: that is where clients look for the answer", found)
 	}
 	return nil
 }

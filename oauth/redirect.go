@@ -49,24 +49,7 @@ func underBase(base, given string) bool {
 	if !ok || b.query != "" && extra != "" && extra[0] != '&' {
 		return false
 	}
-	return !answers(extra)
-}
-
-// answers reports whether a query holds a parameter of the answer. One in front of ours would be taken
-// for ours by an app that reads the first of a name, so that a link could give it a code of somebody
-// else's (RFC 9700 §4.5). Frameworks differ in whether a semicolon separates and whether case counts, and
-// some take code[], or code behind a blank, for code.
-// state is not among them: apps that keep theirs in the URI send none.
-func answers(query string) bool {
-	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
-		name, _, _ := strings.Cut(pair, "=")
-		name, _, _ = strings.Cut(strings.ReplaceAll(unescape(name), "+", " "), "[")
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "code", "error", "error_description", "iss":
-			return true
-		}
-	}
-	return false
+	return app.AnswerIn(rest+"?"+extra) == ""
 }
 
 // uri is a redirect URI in its parts, as they are compared.
@@ -193,23 +176,6 @@ func unhex(b byte) byte {
 		return b - 'A' + 10
 	}
 	return b - 'a' + 10
-}
-
-// unescape decodes what is well percent-encoded and leaves the rest.
-func unescape(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) && ishex(s[i+1]) && ishex(s[i+2]) {
-			b.WriteByte(unhex(s[i+1])<<4 | unhex(s[i+2]))
-			i += 2
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // success is the answer that carries a code (RFC 6749 §4.1.2): state, iss (RFC 9207), and code last,
