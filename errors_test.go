@@ -342,15 +342,15 @@ func checkAnswer(t *testing.T, row fault.Row, variables string, a answer, api st
 	if id := a.header.Get("X-Request-Id"); !strings.HasPrefix(id, "req_") || a.header.Get("X-systemTransactionId") != id {
 		t.Errorf("request id %q, transaction id %q", id, a.header.Get("X-systemTransactionId"))
 	}
+	if want := fmt.Sprintf("<%s/errors/%s#%s>; rel=\"describedby\"", api, row.Code, row.Case); a.header.Get("Link") != want {
+		t.Errorf("Link %q, want %q", a.header.Get("Link"), want)
+	}
 	if row.Status == http.StatusFound {
 		to, err := url.Parse(a.header.Get("Location"))
 		if q := to.Query(); err != nil || !strings.HasPrefix(to.String(), callbackURI+"?") || q.Get("error") != row.Code || q.Get("error_description") == "" {
 			t.Errorf("Location %q, want %s with a description", to, row.Code)
 		}
 		return
-	}
-	if want := fmt.Sprintf("<%s/errors/%s#%s>; rel=\"describedby\"", api, row.Code, row.Case); a.header.Get("Link") != want {
-		t.Errorf("Link %q, want %q", a.header.Get("Link"), want)
 	}
 	if ct := a.header.Get("Content-Type"); !strings.HasPrefix(ct, "application/json") {
 		t.Errorf("Content-Type %q", ct)

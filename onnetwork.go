@@ -32,7 +32,7 @@ type onNetworkListener struct {
 const (
 	onNetworkHead = 5 * time.Second
 	onNetworkBody = 30 * time.Second
-	onNetworkIdle = 2 * time.Minute
+	onNetworkIdle = time.Minute
 )
 
 // openOnNetwork opens the listeners in front of the pages. The virtual proxy is made here too, because
@@ -59,7 +59,7 @@ func (p *Platform) openOnNetwork(pages http.Handler, refuse func(http.ResponseWr
 		if port := api.Port(); api.Scheme == "https" && port == "443" || api.Scheme == "http" && port == "80" {
 			host = strings.TrimSuffix(host, ":"+port)
 		}
-		p.addOnNetwork(l, config, oauthv4.OnNetworkConfig{Enrichment: e, Host: host, Refuse: refuse}, pages)
+		p.addOnNetwork(l, config, oauthv4.OnNetworkConfig{Enrichment: e, Host: host, Plain: api.Scheme == "http", Refuse: refuse}, pages)
 	}
 	if p.virtual == nil {
 		return nil
@@ -75,7 +75,7 @@ func (p *Platform) openOnNetwork(pages http.Handler, refuse func(http.ResponseWr
 		return err
 	}
 	e := oauth.Enrichment{Issuer: "virtual", Key: key, Level: app.LevelSandbox}
-	p.addOnNetwork(l, server, oauthv4.OnNetworkConfig{Enrichment: e, Refuse: refuse}, pages) // each phone has a name of its own
+	p.addOnNetwork(l, server, oauthv4.OnNetworkConfig{Enrichment: e, Plain: true, Refuse: refuse}, pages) // each phone has a name of its own
 	candidates := phoneDefaults
 	if p.cfg.Sandbox.BrowserListen != "" {
 		candidates = []string{p.cfg.Sandbox.BrowserListen}
@@ -97,6 +97,7 @@ func (p *Platform) addOnNetwork(l net.Listener, config *tls.Config, c oauthv4.On
 		TLSConfig:         config,
 		ReadHeaderTimeout: onNetworkHead, ReadTimeout: onNetworkBody, WriteTimeout: onNetworkBody, IdleTimeout: onNetworkIdle,
 		MaxHeaderBytes: 16 << 10,
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: 100},
 		ErrorLog:       slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}})
 }

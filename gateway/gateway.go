@@ -521,7 +521,9 @@ func (x *exchange) succeed(reply Reply) {
 		x.out.body = reply.HTML
 		x.Header()["Content-Type"] = typeHTML
 	}
-	x.fault = x.call.Refused
+	if x.fault = x.call.Refused; x.fault != nil {
+		x.describedBy()
+	}
 	x.keep()
 	x.write()
 	if reply.After != nil {
@@ -557,9 +559,8 @@ func (x *exchange) fail(err error) {
 	if d == wire.DialectRequestError && wire.WantsProblem(accept(x.r)) {
 		d = wire.DialectProblem
 	}
-	base := x.base()
 	if d == wire.DialectProblem {
-		x.out.body = wire.AppendProblem(nil, base, f)
+		x.out.body = wire.AppendProblem(nil, x.base(), f)
 		h["Content-Type"] = typeProblem
 	} else {
 		x.out.body = wire.AppendFault(nil, d, x.format, f)
@@ -575,7 +576,7 @@ func (x *exchange) fail(err error) {
 			h["Content-Type"] = typeHTML
 		}
 	}
-	h["Link"] = []string{"<" + base + f.Path() + `>; rel="describedby"`}
+	x.describedBy()
 	if f.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.FormatInt(seconds(f.RetryAfter), 10)}
 	}
@@ -588,6 +589,11 @@ func (x *exchange) fail(err error) {
 	x.keep()
 	x.write()
 	x.detail()
+}
+
+// describedBy is the header that leads to the page of a refusal (RFC 8288).
+func (x *exchange) describedBy() {
+	x.Header()["Link"] = []string{"<" + x.base() + x.fault.Path() + `>; rel="describedby"`}
 }
 
 // drainTime is how long a refusal waits for the rest of a body, so that its connection can go on.

@@ -82,7 +82,7 @@ func (x *exchange) detail() {
 	if x.row.page != nil {
 		return
 	}
-	watched := x.g.feed != nil && x.g.feed.Watched()
+	watched := x.g.feed != nil && x.g.feed.Watched() && x.mayShow()
 	kept := x.keepsDetail()
 	wire := ""
 	if watched || kept {
@@ -117,15 +117,22 @@ func (x *exchange) detail() {
 	x.g.feed.Add(e)
 }
 
-// keepsDetail reports whether the wire of the call goes into its record: that of a sandbox app, and where strangers'
-// are kept, of a caller who is not known: a developer who looks for what was wrong with a request.
-func (x *exchange) keepsDetail() bool {
-	switch a := x.call.Grant.App; {
-	case a != nil:
-		return x.g.details != nil && a.Level == app.LevelSandbox && x.g.details.Allow()
-	default:
-		return x.g.strangersDetails != nil && x.g.strangersDetails.Allow()
+// mayShow reports whether somebody may see the wire of the call: that of a sandbox app, and where strangers' are
+// shown, of a caller who is not known: a developer who looks for what was wrong with a request.
+func (x *exchange) mayShow() bool {
+	if a := x.call.Grant.App; a != nil {
+		return a.Level == app.LevelSandbox
 	}
+	return x.g.strangersDetails != nil
+}
+
+// keepsDetail reports whether the wire of the call goes into its record.
+func (x *exchange) keepsDetail() bool {
+	limit := x.g.strangersDetails
+	if x.call.Grant.App != nil {
+		limit = x.g.details
+	}
+	return limit != nil && x.mayShow() && limit.Allow()
 }
 
 func statusText(status int) string {

@@ -19,6 +19,8 @@ type OnNetworkConfig struct {
 	// Refuse answers a request that is not let through: the API's way, with an id and a record.
 	Refuse     func(w http.ResponseWriter, r *http.Request, f *fault.Fault)
 	Enrichment oauth.Enrichment // whose word is taken
+	// Plain says that browsers reach the proxy without TLS, although it comes to us with it.
+	Plain bool
 	// Host is that of the API, with its port if it is not the scheme's own. A device is recognised for it
 	// alone: a site whose name was made to resolve to the proxy would else read, as its own page, what apps
 	// may do for whoever visits it (DNS rebinding). "" takes any, where the proxy itself knows its names.
@@ -42,6 +44,9 @@ func OnNetwork(c OnNetworkConfig, next http.Handler) http.Handler {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.Plain {
+			r.TLS = nil // links lead back through the proxy
+		}
 		asked := r.URL.EscapedPath()
 		asset := forEverybody(asked)
 		switch {
