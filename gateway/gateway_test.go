@@ -217,7 +217,7 @@ func open(t testing.TB, change func(*gateway.Config)) *site {
 	return s
 }
 
-// newApp makes an app of production level with a quota out of the way, and a token of it.
+// newApp makes an app with a quota out of the way, and a token of it.
 func (s *site) newApp(name string) (*app.App, string) {
 	s.t.Helper()
 	a, _, err := s.apps.Create(context.Background(), app.App{Name: name, Scopes: []app.Scope{"SMS", "MMS"},
@@ -1119,6 +1119,21 @@ func TestRecord(t *testing.T) {
 		t.Error("the wire shows a secret")
 	}
 	if e = <-watch.C(); e.Code != "POL0001" || e.State != "400" {
+		t.Fatalf("%+v", e)
+	}
+}
+
+// Whoever looks on sees that a production app calls, and not what it says (docs/reference/conventions.md §3.9).
+func TestNobodySeesWhatAProductionAppSends(t *testing.T) {
+	s := open(t, nil)
+	a, _, err := s.apps.Create(context.Background(), app.App{Name: "live", Level: app.LevelProduction, Scopes: []app.Scope{"SMS"}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, watch := s.feed.Watch(0)
+	defer watch.Close()
+	s.do("POST", "/test/v1/things", goodThing, "Authorization", "Bearer "+s.newToken(a, "SMS"))
+	if e := <-watch.C(); e.Title != "POST /test/v1/things" || e.State != "201" || e.Detail != "" {
 		t.Fatalf("%+v", e)
 	}
 }

@@ -182,6 +182,26 @@ func TestTheNetworkListenerServesThePagesOnly(t *testing.T) {
 }
 
 // TestHeadersOfIdentityEndAtTheListener looks at what the pages get to see.
+// Where browsers reach the proxy without TLS, links are for them and not for the proxy, which uses it towards us.
+func TestLinksLeadBackThroughAPlainProxy(t *testing.T) {
+	k := openCounter(t, "")
+	for plain, scheme := range map[bool]string{true: "http://", false: "https://"} {
+		srv := httptest.NewTLSServer(oauthv4.OnNetwork(oauthv4.OnNetworkConfig{Subscribers: k.people, Refuse: k.gateway.Refuse,
+			Enrichment: enrichment(app.LevelSandbox), Plain: plain, Log: k.logger}, k.gateway))
+		t.Cleanup(srv.Close)
+		for _, path := range []string{"/oauth/v4/authorize?client_id=nobody", "/oauth/v4/token"} {
+			res, err := srv.Client().Get(srv.URL + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if l := res.Header.Get("Link"); !strings.HasPrefix(l, "<"+scheme+strings.TrimPrefix(srv.URL, "https://")+"/errors/") {
+				t.Errorf("plain %t: %s: Link %q", plain, path, l)
+			}
+		}
+	}
+}
+
 func TestHeadersOfIdentityEndAtTheListener(t *testing.T) {
 	var seen http.Header
 	h := oauthv4.OnNetwork(oauthv4.OnNetworkConfig{}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header }))
