@@ -82,7 +82,10 @@ func (t *tx) insertChanges() error {
 	return err
 }
 
-const pollChanges = 500 * time.Millisecond
+const (
+	pollChanges = 500 * time.Millisecond
+	pollTime    = 2 * time.Second // for one poll
+)
 
 // follows polls for the changes of other nodes (R3: what a wake-up can miss, a poll finds).
 func (s *Store) follows() {
@@ -94,7 +97,8 @@ func (s *Store) follows() {
 			return
 		case <-tick.C:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		asked := time.Since(s.start)
+		ctx, cancel := context.WithTimeout(context.Background(), pollTime)
 		changes, err := s.pollChanges(ctx)
 		cancel()
 		if err != nil {
@@ -102,6 +106,7 @@ func (s *Store) follows() {
 			continue
 		}
 		s.notify(changes)
+		s.heard.Store(int64(asked))
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 	beatEvery  = 5 * time.Second
 	deadAfter  = 30 * time.Second // without a beat, by the database's clock
 	fenceAfter = 20 * time.Second // a node that cannot beat stops writing before others call it dead
+	deafAfter  = 5 * time.Second  // and one that does not hear what was revoked elsewhere (reliability.md §3.7 OAuth)
 	maxSkew    = 2 * time.Second  // reliability.md R6
 )
 
@@ -46,6 +47,7 @@ func (s *Store) enter(ctx context.Context) error {
 		return err
 	}
 	s.beaten.Store(int64(time.Since(s.start)))
+	s.heard.Store(s.beaten.Load())
 	return nil
 }
 
@@ -213,13 +215,17 @@ func (t *tx) fence() error {
 }
 
 // fenced is an error once this node has not been able to beat for so long that others may soon call
-// it dead.
+// it dead, or has not heard for so long what they have changed that it may act on a token revoked there.
 func (s *Store) fenced() error {
 	if !s.d.postgres {
 		return nil
 	}
-	if silent := time.Since(s.start) - time.Duration(s.beaten.Load()); silent > fenceAfter {
+	now := time.Since(s.start)
+	if silent := now - time.Duration(s.beaten.Load()); silent > fenceAfter {
 		return fmt.Errorf("%w for %s", errNotConnected, silent.Round(time.Second))
+	}
+	if deaf := now - time.Duration(s.heard.Load()); deaf > deafAfter {
+		return fmt.Errorf("%w: the changes of other nodes have not been read for %s", errNotConnected, deaf.Round(time.Second))
 	}
 	return nil
 }

@@ -139,6 +139,7 @@ type Store struct {
 	dead               atomic.Pointer[error] // what ended it
 	full, lost, skewed atomic.Pointer[error]
 	beaten             atomic.Int64 // PostgreSQL: when the last beat succeeded, nanoseconds of monotonic time since start
+	heard              atomic.Int64 // and when other nodes' changes were last read
 	start              time.Time
 
 	ballast  atomic.Bool // the file is there
