@@ -80,6 +80,7 @@ func New(c Config) *Reference {
 // too.
 func (r *Reference) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
+		"GET /{$}":                 http.RedirectHandler("/errors", http.StatusFound), // all that there is to look at here
 		"GET /errors":              http.HandlerFunc(r.list),
 		"GET /errors.md":           http.HandlerFunc(r.listMarkdown),
 		"GET /errors.json":         http.HandlerFunc(r.listJSON),

@@ -353,3 +353,14 @@ func TestColoursHaveContrast(t *testing.T) {
 		}
 	}
 }
+
+// Whoever opens the address of the API itself finds what there is to look at.
+func TestTheRootLeadsToTheErrors(t *testing.T) {
+	base := serve(t)
+	if res, _ := get(t, base+"/"); res.StatusCode != http.StatusFound || res.Header.Get("Location") != "/errors" {
+		t.Errorf("%d to %q", res.StatusCode, res.Header.Get("Location"))
+	}
+	if res, _ := get(t, base+"/nothing"); res.StatusCode != http.StatusNotFound {
+		t.Errorf("%d", res.StatusCode)
+	}
+}
