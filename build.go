@@ -146,7 +146,7 @@ func (p *Platform) build(ctx context.Context, reg *prometheus.Registry, token st
 func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, token string, key []byte) error {
 	cfg := p.cfg
 	metrics := gateway.NewMetrics(reg)
-	pages := reference.New(reference.Config{PublicURL: cfg.API.PublicURL})
+	pages := reference.New(reference.Config{PublicURL: p.info.API})
 	consents, err := cfg.pages()
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 		return err
 	}
 	endpoints := oauthv4.Endpoints(oauthv4.Config{Service: p.tokens, Issued: metrics.TokenIssued, Pages: consents, Subscribers: p.subscribers, Key: key, Now: p.now,
-		Log: p.log, Issuer: p.info.API, DefaultLevel: p.consentLevel()})
+		Log: p.log, Issuer: p.info.API, Requests: p.requestsAt(), DefaultLevel: p.consentLevel()})
 	endpoints = append(endpoints, smsv3.Endpoints(p.texts, cfg.API.PublicURL)...)
 	var operations []string
 	for _, e := range endpoints {
@@ -229,6 +229,14 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 	p.admin = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	p.gauges(reg)
 	return nil
+}
+
+// requestsAt is where the console shows the records of requests, for pages that only developers of a sandbox see.
+func (p *Platform) requestsAt() string {
+	if p.virtual == nil {
+		return ""
+	}
+	return p.info.Admin + "/requests/"
 }
 
 // readyz is 503 while the store refuses writes.

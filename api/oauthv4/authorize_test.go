@@ -146,7 +146,8 @@ func openCounter(t testing.TB, issuer string) *counter {
 		t.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Config{
-		Endpoints: oauthv4.Endpoints(oauthv4.Config{Service: k.service, Pages: pages, Subscribers: k.people, Key: key, Now: k.clock, Log: log, Issuer: issuer}),
+		Endpoints: oauthv4.Endpoints(oauthv4.Config{Service: k.service, Pages: pages, Subscribers: k.people, Key: key, Now: k.clock, Log: log, Issuer: issuer,
+			Requests: "http://console.example/requests/"}),
 		Pages:     pages.Assets(), Tokens: k.service, Apps: k.apps, Meter: meter, Store: k.store, Now: k.clock, Log: log, Details: true,
 	})
 	if err != nil {
@@ -380,7 +381,7 @@ func TestEveryConditionOfAuthorize(t *testing.T) {
 			}
 			// A browser gets the same status and facts as a page.
 			if p.Location != nil || p.Status != c.status || !strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") ||
-				!strings.Contains(p.Text, c.code) || !strings.Contains(p.Text, c.text) || !strings.Contains(p.Text, p.Header.Get("X-Request-Id")) {
+				!strings.Contains(p.Body, `href="http://console.example/requests/`+p.Header.Get("X-Request-Id")+`"`) || !strings.Contains(p.Text, c.code) || !strings.Contains(p.Text, c.text) || !strings.Contains(p.Text, p.Header.Get("X-Request-Id")) {
 				t.Fatalf("%d %v %s", p.Status, p.Header, p.Text)
 			}
 			guarded(t, p.Header)

@@ -60,7 +60,7 @@ func (v *visit) list(who oauth.Person, session id.Number, done string) (gateway.
 		return gateway.Reply{}, err
 	}
 	v.next.Subscriber, v.next.How = who.Subscriber, who.How
-	shown := page.Consents{Number: who.Subscriber.Masked()}
+	shown := page.Consents{Number: who.Subscriber.Masked(), Leave: who.How != oauth.HowOnNetwork}
 	if shown.Form, err = v.form(stepList); err != nil {
 		return gateway.Reply{}, err
 	}
@@ -75,7 +75,7 @@ func (v *visit) list(who oauth.Person, session id.Number, done string) (gateway.
 		shown.Browsers = append(shown.Browsers, page.Browser{ID: v.names.Seal(b.ID).String(), Agent: b.Agent, Since: b.Created, This: b.ID == session})
 	}
 	if t, err := v.tickets.open(done); err == nil && t.Step == stepDone && t.holds(v.browser, v.Now()) && v.Now().Before(t.Issued.Add(doneLife)) {
-		shown.Done, shown.DoneApp = t.Done, t.DoneApp
+		shown.Done, shown.DoneApp, shown.DoneScope = t.Done, t.DoneApp, t.DoneScope
 	}
 	return v.show(func(lang, self string) []byte { return v.Pages.Consents(lang, self, shown) }), nil
 }
@@ -100,7 +100,7 @@ func (p *pages) change(c *gateway.Call) (gateway.Reply, error) {
 		if err := v.remember(who, life); err != nil {
 			return gateway.Reply{}, err
 		}
-		return v.back("", "")
+		return v.back(ticket{})
 	}
 	if ok, err := p.still(c, t); err != nil {
 		return gateway.Reply{}, err
@@ -129,18 +129,18 @@ func (v *visit) withdraw(who oauth.Person, row, scope string) (gateway.Reply, er
 	}
 	i := slices.IndexFunc(given, func(g oauth.Consent) bool { return v.names.Seal(g.ID).String() == row })
 	if i < 0 {
-		return v.back("", "")
+		return v.back(ticket{})
 	}
-	g, done := given[i], doneRevoked
+	g, told := given[i], ticket{Done: doneRevoked}
 	var scopes []app.Scope
 	if scope != "" {
 		covered := app.ParseScopes(g.Scopes)
 		if !slices.Contains(covered, app.Scope(scope)) {
-			return v.back("", "")
+			return v.back(ticket{})
 		}
 		scopes = []app.Scope{app.Scope(scope)}
 		if len(covered) > 1 {
-			done = doneWithdrawn
+			told = ticket{Done: doneWithdrawn, DoneScope: app.Scope(scope)}
 		}
 	}
 	ok, err := v.Service.Withdraw(v.call.Context(), g, scopes, oauth.BySubscriber)
@@ -148,13 +148,12 @@ func (v *visit) withdraw(who oauth.Person, row, scope string) (gateway.Reply, er
 		return gateway.Reply{}, err
 	}
 	if !ok {
-		return v.back("", "")
+		return v.back(ticket{})
 	}
-	name := ""
 	if a := v.Service.App(g.App); a != nil {
-		name = a.Name
+		told.DoneApp = a.Name
 	}
-	return v.back(done, name)
+	return v.back(told)
 }
 
 // signOut ends one browser of the subscriber's.
@@ -169,10 +168,10 @@ func (v *visit) signOut(who oauth.Person, row string) (gateway.Reply, error) {
 			if err := v.Subscribers.EndBrowsers(ctx, who.Level, who.Subscriber, b.ID); err != nil {
 				return gateway.Reply{}, err
 			}
-			return v.back(doneSignedOut, "")
+			return v.back(ticket{Done: doneSignedOut})
 		}
 	}
-	return v.back("", "")
+	return v.back(ticket{})
 }
 
 // leave signs this browser out.
@@ -184,15 +183,15 @@ func (v *visit) leave(l app.Level) (gateway.Reply, error) {
 		}
 	}
 	v.cookies.put(v.header, name, "", -1)
-	return v.back("", "")
+	return v.back(ticket{})
 }
 
-// back sends the browser to the list, which says what was done. The word of that is sealed, so that
-// nobody's link can say it.
-func (v *visit) back(done, name string) (gateway.Reply, error) {
+// back sends the browser to the list, which says what was done, if anything: the members Done of a ticket, which is
+// sealed so that nobody's link can say it.
+func (v *visit) back(t ticket) (gateway.Reply, error) {
 	to := v.again(v.next)
-	if done != "" {
-		t := ticket{Step: stepDone, Issued: v.Now().UTC().Truncate(time.Second), Browser: bound(v.browser), Done: done, DoneApp: name}
+	if t.Done != "" {
+		t.Step, t.Issued, t.Browser = stepDone, v.Now().UTC().Truncate(time.Second), bound(v.browser)
 		text, err := v.tickets.seal(t)
 		if err != nil {
 			// It is done all the same.

@@ -47,7 +47,7 @@ func TestASubscriberSeesConsentsAndTakesThemBack(t *testing.T) {
 	if !strings.Contains(p.Text, "pizza") || !strings.Contains(p.Text, "Pizza Palace") || strings.Contains(p.Text, "toy") || strings.Contains(p.Body, "4255550100") {
 		t.Fatalf("%s", p.Text)
 	}
-	if p = p.Press(t, "withdraw=MIM"); k.given("pizza-key", alice) != "IMMN,SMS" || p.Offers("withdraw=MIM") || !p.Offers("withdraw=IMMN") || !p.URL.Query().Has("done") {
+	if p = p.Press(t, "withdraw=MIM"); k.given("pizza-key", alice) != "IMMN,SMS" || p.Offers("withdraw=MIM") || !p.Offers("withdraw=IMMN") || !p.URL.Query().Has("done") || !strings.Contains(p.Text, "can no longer do this: Read and manage your messages.") {
 		t.Fatalf("%q, %s", k.given("pizza-key", alice), p.Text)
 	}
 	said := p.URL.String()

@@ -52,6 +52,9 @@ type Config struct {
 	// whoever got hold of one that was meant for another server could name that server there. Without an
 	// Issuer, none is taken.
 	Issuer string
+	// Requests is where a developer sees the record of a request whose id is put behind it, such as
+	// http://127.0.0.1:8101/requests/: pages of refusals lead there. "" for a platform that is no sandbox.
+	Requests string
 	// DefaultLevel is whose subscribers My consents is for if nothing else is said; default production.
 	DefaultLevel app.Level
 }

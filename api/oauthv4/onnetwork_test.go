@@ -242,3 +242,12 @@ func TestADeviceIsRecognisedForOurHostAlone(t *testing.T) {
 		}
 	}
 }
+
+// Whom the network knows cannot sign out, and the page says by what they are known.
+func TestAPhoneIsNotOfferedToSignOut(t *testing.T) {
+	k := openCounter(t, "")
+	p := k.phone(alice, app.LevelProduction).Open(t, "/consents")
+	if p.Status != 200 || p.Offers("do=leave") || !strings.Contains(p.Text, "Known by your mobile connection") {
+		t.Fatalf("%d %s", p.Status, p.Text)
+	}
+}

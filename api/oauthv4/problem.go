@@ -44,6 +44,9 @@ func (p *pages) problem(c *gateway.Call, f *fault.Fault) ([]byte, http.Header) {
 		return nil, nil
 	}
 	v := page.Problem{Status: f.Status, Code: f.Code, Key: problemApp, Detail: f.Description, Link: f.Path(), Request: f.Instance}
+	if p.Requests != "" {
+		v.Record = p.Requests + f.Instance
+	}
 	lang := c.URL.Query().Get("lang")
 	var own *refusal
 	switch {

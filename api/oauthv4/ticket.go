@@ -41,9 +41,10 @@ type ticket struct {
 	How        string        `json:"how,omitempty"`
 	Remember   bool          `json:"remember,omitempty"` // this browser is to be remembered after the PIN
 
-	// Done is what stepDone tells: key of a message, and the app it is about.
-	Done    string `json:"done,omitempty"`
-	DoneApp string `json:"done_app,omitempty"`
+	// Done is what stepDone tells: key of a message, and the app and the scope it is about.
+	Done      string    `json:"done,omitempty"`
+	DoneApp   string    `json:"done_app,omitempty"`
+	DoneScope app.Scope `json:"done_scope,omitempty"`
 
 	// Once is the ticket's random part. A decision spends it.
 	Once [32]byte `json:"-"`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,18 +59,37 @@ type permission struct {
 	Icon    string
 	Title   template.HTML
 	May     string
-	MayNot  string
-	Allowed bool // before
+	MayNot  string // "" for nothing to say
+	Allowed bool   // before
 }
 
-// permission finds the words for a scope; one that has none is shown by its name, with caution.
-func (m messages) permission(s app.Scope, allowed bool) permission {
+// grants are the scopes that open what the words about another scope say is not included.
+var grants = map[app.Scope][]app.Scope{
+	"IMMN":              {"MIM"},
+	"MOBO":              {"MIM"},
+	"MIM":               {"IMMN", "MOBO"},
+	"SMS":               {"IMMN", "MOBO", "MIM"},
+	"MMS":               {"IMMN", "MOBO", "MIM"},
+	"WEBRTC":            {"WEBRTCMOBILE"},
+	"CMS":               {"WEBRTCMOBILE"},
+	"EMERGENCYSERVICES": {"TL"},
+	"AAB":               {"IMMN", "MOBO", "WEBRTCMOBILE"},
+	"ADS":               {"IMMN", "MOBO", "MIM", "WEBRTCMOBILE"},
+}
+
+// permission finds the words for a scope; one that has none is shown by its name, with caution. beside are all scopes
+// that the app would have: what one of them opens is not called left out.
+func (m messages) permission(s app.Scope, allowed bool, beside ...app.Scope) permission {
 	key := "scope." + string(s)
 	if _, ok := m[key+".title"]; !ok {
 		key = "scope.other"
 	}
 	title, _ := m.html(key+".title", "scope", clean(string(s)))
-	return permission{Scope: s, Icon: icons[key], Title: title, May: m[key+".may"], MayNot: m[key+".may_not"], Allowed: allowed}
+	not := m[key+".may_not"]
+	if slices.ContainsFunc(grants[s], func(g app.Scope) bool { return slices.Contains(beside, g) }) {
+		not = ""
+	}
+	return permission{Scope: s, Icon: icons[key], Title: title, May: m[key+".may"], MayNot: not, Allowed: allowed}
 }
 
 // hidden shows what a number leaves out.

@@ -239,3 +239,24 @@ func FuzzLanguage(f *testing.F) {
 		}
 	})
 }
+
+// The words about one permission do not say that another, which is asked for too, is not included.
+func TestWhatIsAskedForIsNotCalledLeftOut(t *testing.T) {
+	p := pages(t, page.Brand{})
+	for _, c := range []struct {
+		scopes, known []app.Scope
+		left          int
+	}{
+		{[]app.Scope{"IMMN"}, nil, 1},
+		{[]app.Scope{"MIM"}, nil, 1},
+		{[]app.Scope{"IMMN", "MIM"}, nil, 0},
+		{[]app.Scope{"IMMN"}, []app.Scope{"MIM"}, 0},
+		{[]app.Scope{"SMS", "IMMN"}, nil, 1},
+		{[]app.Scope{"TL", "DC"}, nil, 2},
+	} {
+		body := string(p.Consent("en", "", page.Consent{Scopes: c.scopes, Known: c.known}))
+		if n := strings.Count(body, "Not included:"); n != c.left {
+			t.Errorf("%v, known %v: %d times \"Not included\", want %d", c.scopes, c.known, n, c.left)
+		}
+	}
+}

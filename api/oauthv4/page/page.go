@@ -143,8 +143,11 @@ type Consents struct {
 	Number   string // masked
 	Given    []Given
 	Browsers []Browser
+	Leave    bool   // offer to sign out: not to whom the network knows
 	Done     string // key of a message about what was just done: "consents.revoked", "consents.withdrawn", "consents.signed_out"; "" for none
 	DoneApp  string // the app it was done to
+	// DoneScope is what was withdrawn.
+	DoneScope app.Scope
 }
 
 // Problem is a page that says what went wrong and what to do.
@@ -155,6 +158,7 @@ type Problem struct {
 	Detail  string // for the developer: error_description
 	Link    string // to the catalogue page; "" for none
 	Request string // req_…
+	Record  string // the address of what is recorded of it, for the developer; "" for none
 	Retry   string // address to begin again at; "" for none
 }
 
@@ -197,11 +201,12 @@ func (p *Pages) Consent(lang, self string, v Consent) []byte {
 		v.How = ""
 	}
 	var fresh, known []permission
+	all := append(slices.Clone(v.Scopes), v.Known...)
 	for _, s := range v.Scopes {
 		if slices.Contains(v.Known, s) {
-			known = append(known, m.permission(s, true))
+			known = append(known, m.permission(s, true, all...))
 		} else {
-			fresh = append(fresh, m.permission(s, false))
+			fresh = append(fresh, m.permission(s, false, all...))
 		}
 	}
 	return p.render(lang, self, "consent", struct {
@@ -231,8 +236,9 @@ func (p *Pages) Consents(lang, self string, v Consents) []byte {
 	v.DoneApp = clean(v.DoneApp)
 	return p.render(lang, self, "consents", struct {
 		Consents
-		Given []given
-	}{v, list}, "consents.title")
+		Given    []given
+		DoneWhat template.HTML
+	}{v, list, m.permission(v.DoneScope, false).Title}, "consents.title")
 }
 
 // Problem says what went wrong.
