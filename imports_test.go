@@ -29,7 +29,7 @@ var ranks = map[string]int{
 
 // aside lists what the virtual network may import: words and standards and itself. It cannot import
 // the product, so it cannot cheat.
-var aside = map[string]bool{"number": true, "gsm": true, "message": true, "smpp": true, "id": true}
+var aside = map[string]bool{"number": true, "gsm": true, "message": true, "smpp": true}
 
 // sameRank lists the pairs of equal rank that may meet, and why.
 var sameRank = map[[2]string]bool{

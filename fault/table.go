@@ -869,7 +869,7 @@ var table = []Row{
 	{
 		Fault: RequestURIInvalid, Title: "request_uri is not valid", Kind: KindOAuth, Blame: YourCode,
 		Condition: "request_uri is unknown, expired, or was pushed by another app.",
-		Remedy:    "Push the request again and use the address at once; it lives a minute.",
+		Remedy:    "Push the request again and use the address at once; it lives a minute and a half.",
 		APIs:      []string{APIOAuth}, Methods: methodsAuth, Source: "RFC 9126 §2.2, RFC 9101 §7", Raised: true, DueIn: DueOAuthAuthorize,
 	},
 	{

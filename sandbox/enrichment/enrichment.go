@@ -59,10 +59,8 @@ type Config struct {
 	Issuer string      // the proxy's name, as the platform knows it
 	Key    []byte      // shared with the platform, 32 bytes at least
 
-	// Known reports whether a number is a phone of this network; nil: every number is.
-	Known func(number.MSISDN) bool
-	Now   func() time.Time // nil: time.Now
-	Log   *slog.Logger     // nil: silent
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: silent
 }
 
 // Proxy is a header-enrichment proxy. See [New].
@@ -81,9 +79,6 @@ type Proxy struct {
 func New(c Config) (*Proxy, error) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8102"
-	}
-	if c.Known == nil {
-		c.Known = func(number.MSISDN) bool { return true }
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -173,20 +168,20 @@ func (p *Proxy) Close() error { return p.ln.Close() }
 // suffix of the hosts of phones.
 const suffix = ".phone.localhost"
 
-// phoneOf reads the phone out of a Host; ok is false if it is not one of ours.
-func (p *Proxy) phoneOf(host string) (m number.MSISDN, ok bool) {
+// phoneOf reads the phone out of a Host; ok is false if there is none in it.
+func phoneOf(host string) (m number.MSISDN, ok bool) {
 	name, _, _ := strings.Cut(host, ":") // the port may be that of a tunnel
 	digits, ok := strings.CutSuffix(strings.ToLower(name), suffix)
 	if !ok || strings.Trim(digits, "0123456789") != "" {
 		return "", false
 	}
 	m, err := number.ParseMSISDN("+" + digits)
-	return m, err == nil && string(m) == digits && p.cfg.Known(m)
+	return m, err == nil && string(m) == digits
 }
 
 // serve takes a browser's request.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
-	m, ok := p.phoneOf(r.Host)
+	m, ok := phoneOf(r.Host)
 	if !ok {
 		refuse(w, http.StatusNotFound, "This is the data network of the virtual carrier, and here is no phone of it.\n\n"+
 			"The browser of a phone has an address of its own, its number in front of "+suffix+":\n\n  "+p.URL("14255550100", "/")+"\n\n"+
