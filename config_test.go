@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -299,4 +300,48 @@ func TestTheSenderOfPINsIsNoAppsCode(t *testing.T) {
 	}
 	_, err = longlines.New(context.Background(), cfg, slog.New(slog.DiscardHandler))
 	wantKey(t, err, "oauth.sign_in.sender", `the app "early"`)
+}
+
+// The page for operators knows every setting, and none that does not exist.
+func TestTheDocumentNamesEverySetting(t *testing.T) {
+	page, err := os.ReadFile("docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "## Settings")
+	told := map[string]bool{}
+	for line := range strings.Lines(table) {
+		if cells := strings.Split(line, "|"); len(cells) > 1 {
+			for _, m := range regexp.MustCompile("`([a-z_.]+)`").FindAllStringSubmatch(cells[1], -1) {
+				told[m[1]] = true
+			}
+		}
+	}
+	var settings func(section reflect.Type, prefix string)
+	settings = func(section reflect.Type, prefix string) {
+		for f := range section.Fields() {
+			key := prefix + f.Tag.Get("koanf")
+			if f.Type.Kind() == reflect.Struct {
+				settings(f.Type, key+".")
+				continue
+			}
+			if !told[key] {
+				t.Errorf("%s is not told of", key)
+			}
+			delete(told, key)
+		}
+	}
+	settings(reflect.TypeFor[longlines.Config](), "")
+	for key := range told {
+		t.Errorf("%s does not exist", key)
+	}
+	_, example, _ := strings.Cut(string(page), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	path := filepath.Join(t.TempDir(), "longlines.yaml")
+	if err := os.WriteFile(path, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := longlines.LoadConfig(path, nil, nil); err != nil {
+		t.Errorf("the example: %v", err)
+	}
 }
