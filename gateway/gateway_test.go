@@ -159,6 +159,11 @@ func (s *site) endpoints() []gateway.Endpoint {
 		never, old,
 		{Method: "POST", Path: "/oauth/v4/introspect", API: "OAuth", Operation: "Introspect", Dialect: wire.DialectOAuth, Media: media[2:],
 			Handle: func(c *gateway.Call) (gateway.Reply, error) { return gateway.Reply{Body: struct{}{}}, c.Charge(s.app) }},
+		{Method: "POST", Path: "/oauth/v4/slow", API: "OAuth", Operation: "Wait", Dialect: wire.DialectOAuth, Media: media[2:],
+			Handle: func(c *gateway.Call) (gateway.Reply, error) {
+				<-c.Context().Done()
+				return gateway.Reply{}, fmt.Errorf("ask the centre: %w", c.Context().Err())
+			}},
 		{Method: "POST", Path: "/oauth/v4/token", API: "OAuth", Operation: "Get Access Token", Dialect: wire.DialectOAuth, Media: media[2:],
 			Handle: func(*gateway.Call) (gateway.Reply, error) { return gateway.Reply{Body: struct{}{}}, nil }},
 	}
@@ -454,6 +459,19 @@ func TestEveryCondition(t *testing.T) {
 			})
 			s.expect(t, ask(t, s), row.Fault)
 		})
+	}
+}
+
+// A deadline that is over is told in the words of the OAuth paths there (docs/reference/errors.md §5).
+func TestADeadlineOnAnOAuthPath(t *testing.T) {
+	s := open(t, func(c *gateway.Config) { c.Limits.Handler = time.Second })
+	r := s.do("POST", "/oauth/v4/slow", "a=b", "Content-Type", "application/x-www-form-urlencoded", "Authorization", "")
+	f := fault.OnOAuth(fault.BadGateway)
+	if want := `{"error":"` + f.Code + `","error_description":"` + f.Description + `"}`; r.StatusCode != f.Status || r.body != want {
+		t.Fatalf("%d %s, want %d %s", r.StatusCode, r.body, f.Status, want)
+	}
+	if l, want := r.Header.Get("Link"), "<"+s.url+"/errors/"+f.Code+"#"+f.Case+`>; rel="describedby"`; l != want {
+		t.Fatalf("Link %q, want %q", l, want)
 	}
 }
 

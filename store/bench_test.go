@@ -18,7 +18,7 @@ import (
 )
 
 // The benchmarks run p producers that each wait for their commit, and report operations a second, CPU
-// per operation and operations per commit. Compare with docs/performance.md §5.
+// per operation and operations per commit. Compare with docs/performance.md, The store.
 func bench(b *testing.B, f func(b *testing.B, s *store.Store, p int), producers ...int) {
 	for _, e := range []struct {
 		name string
