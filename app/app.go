@@ -45,8 +45,9 @@ type App struct {
 	WaitForVerdict  time.Duration      // as if each send carried Prefer: wait (0 to 5 s)
 	Quotas          map[string]Quota   // by API name ("SMS"), overriding the level's
 	Created         time.Time
-	Promoted        ID   // the sandbox app that this one was promoted from; 0: none
-	Deleted         bool // the key stays known so that its use is answered (errors.md §5 bodyclient a)
+	Promoted        ID    // the sandbox app that this one was promoted from; 0: none
+	Deleted         bool  // the key stays known so that its use is answered (errors.md §5 bodyclient a)
+	Version         int64 // counts its changes, so that a change of what is not the newest is refused; see [Store]
 
 	tenant Tenant // set by the Directory alone
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"longlines/app"
+	"longlines/audit"
+	"longlines/fault"
 	"longlines/number"
 	"longlines/quota"
 	"longlines/store"
@@ -431,4 +433,94 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	if b, _ := json.Marshal(a); strings.Contains(string(b), hash) {
 		t.Fatalf("JSON shows the hash")
 	}
+}
+
+// TestAChangeDoesNotUndoAnothers: two nodes have a directory each, and one puts its change while the other is about to.
+func TestAChangeDoesNotUndoAnothers(t *testing.T) {
+	ctx := context.Background()
+	s, here := open(t)
+	there, err := app.NewDirectory(ctx, s, app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := func(name string) *app.App {
+		t.Helper()
+		a, _, err := here.Create(ctx, app.App{Name: name, ShortCodes: []number.ShortCode{number.ShortCode(fmt.Sprint("4850", len(here.All())))}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	entries := func(object string) int {
+		t.Helper()
+		list, err := s.Audit(ctx, audit.Filter{Object: object})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	// twice sets a quota here; the other node comes first with its change.
+	twice := func(a *app.App, other func()) (*app.App, error) {
+		t.Helper()
+		tries := 0
+		out, err := here.Update(audit.With(ctx, audit.Entry{Action: "quota", Object: a.Name}), a.ID, func(a *app.App) error {
+			if tries++; tries == 1 {
+				other()
+			}
+			a.Quotas = map[string]app.Quota{"SMS": {PerMinute: 7}}
+			return nil
+		})
+		return out, err
+	}
+	t.Run("a rotated secret stays", func(t *testing.T) {
+		a := made("rotated")
+		var secret string
+		a, err := twice(a, func() {
+			if _, secret, err = there.Rotate(audit.With(ctx, audit.Entry{Action: "rotate", Object: a.Name}), a.ID); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err != nil || !check(t, here, a, secret) || a.Quotas["SMS"].PerMinute != 7 {
+			t.Errorf("%+v %v", a, err)
+		}
+		if err := there.Reload(ctx); err != nil || !cmp.Equal(there.ByID(a.ID), a, exported) {
+			t.Errorf("kept as %+v, %v", there.ByID(a.ID), err)
+		}
+		if n := entries(a.Name); n != 2 {
+			t.Errorf("%d audit entries of two changes", n)
+		}
+	})
+	t.Run("a deleted app stays deleted", func(t *testing.T) {
+		a := made("deleted")
+		_, err := twice(a, func() {
+			if err := there.Delete(ctx, a.ID); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if !errors.Is(err, app.ErrUnknown) || !here.ByID(a.ID).Deleted || here.ByShortCode(a.ShortCodes[0]) != nil {
+			t.Errorf("%+v %v", here.ByID(a.ID), err)
+		}
+		if n := entries(a.Name); n != 0 {
+			t.Errorf("%d audit entries of a change that was refused", n)
+		}
+	})
+	t.Run("a change that others always come before is answered busy", func(t *testing.T) {
+		a := made("busy")
+		n := int64(0)
+		_, err := here.Update(ctx, a.ID, func(x *app.App) error {
+			n++
+			_, err := there.Update(ctx, a.ID, func(x *app.App) error {
+				x.Quotas = map[string]app.Quota{"SMS": {PerDay: n}}
+				return nil
+			})
+			x.Owner = "nobody"
+			return err
+		})
+		if !errors.Is(err, fault.Unavailable) || !errors.Is(err, app.ErrChanged) {
+			t.Errorf("after %d tries: %v", n, err)
+		}
+		if err := here.Reload(ctx); err != nil || here.ByID(a.ID).Owner != "" || here.ByID(a.ID).Quotas["SMS"].PerDay != n {
+			t.Errorf("after %d tries: %+v %v", n, here.ByID(a.ID), err)
+		}
+	})
 }

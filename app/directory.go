@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"longlines/fault"
 	"longlines/number"
 	"longlines/quota"
 )
@@ -37,7 +38,7 @@ type Directory struct {
 	verify *verifier
 	own    [2]*App // see Operator
 
-	writing sync.Mutex // one change at a time, so that none is lost between reading and putting
+	writing sync.Mutex // one change at a time here; what another node puts in between is told by ErrChanged
 	loading sync.Mutex // one reload at a time, so that an older read never replaces a newer one
 	snap    atomic.Pointer[snapshot]
 }
@@ -190,7 +191,7 @@ func (d *Directory) CheckSecret(ctx context.Context, a *App, secret string) (boo
 // each). The secret is returned once and kept only as a hash; an app that proves itself in another way
 // than by a secret gets none. Errors are [*Invalid], [ErrTaken] or the store's.
 func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, string, error) {
-	a.ID, a.Deleted = 0, false
+	a.ID, a.Deleted, a.Version = 0, false, 0
 	if a.Key == "" {
 		a.Key = randomWord()
 	}
@@ -217,8 +218,8 @@ func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, str
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	if d.ByKey(a.Key) != nil {
-		return nil, "", fmt.Errorf("create app %q: key: %w", a.Name, ErrTaken)
+	if other := d.ByKey(a.Key); other != nil {
+		return nil, "", fmt.Errorf("create app %q: %w", a.Name, keyTaken(other))
 	}
 	made, err := d.put(ctx, a)
 	if err != nil {
@@ -260,10 +261,10 @@ type Promotion struct {
 	Keys       string             // of an app with AuthKey, mandatory: whoever holds the sandbox's key must not be let in
 }
 
-// Update changes an app: change gets a copy of it as the store has it now. ID, Key, Secret, Created and
-// where it was promoted from stay as they are, whatever change does to them; an app that is to prove
-// itself in another way than by a secret loses its secret, and one that is to have one gets it by
-// [Directory.Rotate]. The level cannot change, because a production app's key and secret must never have
+// Update changes an app: change gets a copy of it as the store has it now, and gets another one if
+// another node comes first with a change of its own. ID, Key, Secret, Created and where it was promoted
+// from stay as they are, whatever change does to them; an app that is to prove itself in another way than
+// by a secret loses its secret, and one that is to have one gets it by [Directory.Rotate]. The level cannot change, because a production app's key and secret must never have
 // been a sandbox app's (docs/reference/oauth.md §8).
 func (d *Directory) Update(ctx context.Context, id ID, change func(*App) error) (*App, error) {
 	return d.edit(ctx, id, func(a *App) error {
@@ -274,7 +275,7 @@ func (d *Directory) Update(ctx context.Context, id ID, change func(*App) error) 
 		if a.Level != was.Level {
 			return invalid("level", "cannot change: promote a sandbox app to production, which makes a new app with a new key and secret")
 		}
-		a.ID, a.Key, a.Secret, a.Created, a.Promoted, a.Deleted = was.ID, was.Key, was.Secret, was.Created, was.Promoted, false
+		a.ID, a.Key, a.Secret, a.Created, a.Promoted, a.Deleted, a.Version = was.ID, was.Key, was.Secret, was.Created, was.Promoted, false, was.Version
 		if a.Auth != AuthSecret {
 			a.Secret = ""
 		}
@@ -309,10 +310,24 @@ func (d *Directory) Delete(ctx context.Context, id ID) error {
 	return err
 }
 
-// edit reads the app again before it changes it, because another node may have.
-func (d *Directory) edit(ctx context.Context, id ID, change func(*App) error) (*App, error) {
+// maxTries bounds how often a change is made. Each time but the last another node has come first with one.
+const maxTries = 20
+
+// edit changes an app. If another node has changed it meanwhile, the change is made again on what that has
+// left, so that neither undoes the other; fault.Unavailable if that goes on and on.
+func (d *Directory) edit(ctx context.Context, id ID, change func(*App) error) (made *App, err error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	for range maxTries {
+		if made, err = d.try(ctx, id, change); !errors.Is(err, ErrChanged) {
+			return made, err
+		}
+	}
+	return nil, fault.Unavailable.Because(err)
+}
+
+// try reads the app again before it changes it, because another node may have.
+func (d *Directory) try(ctx context.Context, id ID, change func(*App) error) (*App, error) {
 	if err := d.Reload(ctx); err != nil {
 		return nil, err
 	}
@@ -355,6 +370,7 @@ func (d *Directory) put(ctx context.Context, a App) (*App, error) {
 		return nil, err
 	}
 	a.ID = id
+	a.Version++
 	d.snap.Store(d.snap.Load().with(&a))
 	return &a, nil
 }
@@ -365,15 +381,33 @@ func (d *Directory) free(a App) error {
 		return nil
 	}
 	if other := d.ByName(a.Name); other != nil && other.ID != a.ID {
-		return fmt.Errorf("name: %w", ErrTaken)
+		return &Taken{"name", fmt.Sprintf("%q is another app's", other.Name)}
 	}
 	for _, c := range a.ShortCodes {
 		if d.own[0] != nil && d.own[0].Owns(c) {
-			return fmt.Errorf("short code %s, of the operator: %w", c, ErrTaken)
+			return &Taken{"short_codes", fmt.Sprintf("short code %s, of the operator, is taken", c)}
 		}
 		if other := d.ByShortCode(c); other != nil && other.ID != a.ID {
-			return fmt.Errorf("short code %s, of %q: %w", c, other.Name, ErrTaken)
+			return &Taken{"short_codes", fmt.Sprintf("short code %s, of %q, is taken", c, other.Name)}
 		}
 	}
 	return nil
 }
+
+// keyTaken says whose the key of an app is already.
+func keyTaken(other *App) error {
+	if other.Deleted {
+		return &Taken{"key", "of an app that was deleted, and not free again"}
+	}
+	return &Taken{"key", fmt.Sprintf("of %q already", other.Name)}
+}
+
+// Taken says what of an app another one has, and which. It wraps [ErrTaken].
+type Taken struct {
+	Field  string // as of [Invalid]: "name", "key" or "short_codes"
+	Reason string
+}
+
+func (e *Taken) Error() string { return e.Field + ": " + e.Reason }
+
+func (e *Taken) Unwrap() error { return ErrTaken }

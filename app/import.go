@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -420,13 +421,57 @@ func (d *Directory) Import(ctx context.Context, in Import, dry bool) (Outcome, e
 	return "", err
 }
 
+// Remark is what a person should know of an import that is not refused, "" if there is nothing: which of what
+// it says an app that is there has otherwise, and goes on having, and that no token will be given. What it does
+// not say is no difference: an operator may have added it since.
+func (d *Directory) Remark(in Import) string {
+	a := in.App
+	a.Level = cmp.Or(a.Level, LevelSandbox)
+	if clean(&a) != nil {
+		return ""
+	}
+	var remarks []string
+	if have := d.ByKey(a.Key); have != nil {
+		if other := differences(have, &a); len(other) > 0 {
+			remarks = append(remarks, "is there and keeps its own "+strings.Join(other, ", ")+": longlines app set changes an app")
+		}
+		if in.App.Level != "" && in.App.Level != have.Level {
+			remarks = append(remarks, fmt.Sprintf("is there, and its level stays %s", have.Level))
+		}
+		a.Scopes = have.Scopes
+	}
+	if len(a.Scopes) == 0 {
+		remarks = append(remarks, "has no scope, so it gets no token: longlines app set --scopes gives it some")
+	}
+	return strings.Join(remarks, "; ")
+}
+
+// differences are the members that an app says and another one has otherwise, of those that can be changed.
+func differences(have, a *App) (members []string) {
+	differs := func(member string, said, same bool) {
+		if said && !same {
+			members = append(members, member)
+		}
+	}
+	scopes := func(a *App) []Scope { return slices.Sorted(slices.Values(a.Scopes)) }
+	differs("owner", a.Owner != "", a.Owner == have.Owner)
+	differs("scopes", len(a.Scopes) > 0, slices.Equal(scopes(a), scopes(have)))
+	differs("short_codes", len(a.ShortCodes) > 0, slices.Equal(a.ShortCodes, have.ShortCodes)) // the first is the sender
+	differs("redirect_uri", a.RedirectURI != "", a.RedirectURI == have.RedirectURI)
+	differs("on_network", a.OnNetwork, have.OnNetwork)
+	differs("dpop", a.DPoP, have.DPoP)
+	differs("introspect", a.Introspect, have.Introspect)
+	differs("message_listener", a.MessageListener != "", a.MessageListener == have.MessageListener)
+	differs("status_listener", a.StatusListener != "", a.StatusListener == have.StatusListener)
+	differs("notification_url", a.NotificationURL != "", a.NotificationURL == have.NotificationURL)
+	differs("wait_for_verdict", a.WaitForVerdict > 0, a.WaitForVerdict == have.WaitForVerdict)
+	return members
+}
+
 // same says why an app that has the key is not the one that comes.
 func (d *Directory) same(ctx context.Context, have *App, a App, secret string) error {
-	if have.Deleted {
-		return fmt.Errorf("key: of an app that was deleted: %w", ErrTaken)
-	}
-	if !strings.EqualFold(have.Name, a.Name) {
-		return fmt.Errorf("key: of %q: %w", have.Name, ErrTaken)
+	if have.Deleted || !strings.EqualFold(have.Name, a.Name) {
+		return keyTaken(have)
 	}
 	if have.Auth != a.Auth {
 		return &Differs{"way to prove itself"}

@@ -101,6 +101,7 @@ type Filter struct {
 	Before int64 // only older ones; 0: from the newest
 	Limit  int   // 0: 100
 	Object string
+	Actor  string
 }
 
 // Store reads the chain.

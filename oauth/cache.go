@@ -13,8 +13,8 @@ import (
 // cache holds what access tokens stand for, by row number. It is bounded; a full part forgets an
 // entry of a few, a dead one if there is one.
 //
-// An entry may also say that a token is dead (expired or revoked, both for good), so that an app
-// that goes on calling with it costs no query per call.
+// An entry may also say that a token is dead (revoked, for good), so that an app that goes on calling with
+// it costs no query per call.
 type cache struct {
 	parts   [64]cachePart
 	perPart int
@@ -28,7 +28,8 @@ type cachePart struct {
 	mu      sync.RWMutex
 	entries map[id.Number]entry
 	// members are the tokens of a family, by the part of the family's number. The first access
-	// token's number follows its family's and is found without: only refreshed ones are listed.
+	// token's number follows its family's and is found without: only refreshed ones are listed, the
+	// last maxMembers that were put here.
 	members map[id.Number][]id.Number
 	_       [64]byte // parts do not share a line
 }
@@ -53,6 +54,10 @@ type principal struct {
 	seen    atomic.Uint64 // the count of changes up to which that holds, see changes
 	used    atomic.Int64  // the minute since 1970 of which a use is noted, see uses
 }
+
+// maxMembers bounds the tokens of one family: beyond it the oldest is forgotten, as the cache forgets any. An app
+// that refreshes before every call must not fill what is there for all, and a list is searched under a lock.
+const maxMembers = 10_000
 
 func newCache(entries int) *cache {
 	c := &cache{}
@@ -103,8 +108,17 @@ func (c *cache) put(n id.Number, e entry, epoch uint64) {
 	if !known && e.who != nil && e.family != n-1 {
 		f := c.part(e.family)
 		f.mu.Lock()
-		f.members[e.family] = append(f.members[e.family], n)
+		list := append(f.members[e.family], n)
+		var oldest id.Number
+		if len(list) > maxMembers {
+			oldest = list[0]
+			list = slices.Delete(list, 0, 1)
+		}
+		f.members[e.family] = list
 		f.mu.Unlock()
+		if oldest != 0 {
+			c.forget(oldest)
+		}
 		// A revocation between the two locks has not seen the member.
 		if c.revs.Load() != epoch {
 			c.drop(n)
@@ -175,11 +189,16 @@ func (c *cache) revoked(n id.Number) {
 	delete(f.members, n)
 	f.mu.Unlock()
 	for _, m := range list {
-		p := c.part(m)
-		p.mu.Lock()
-		delete(p.entries, m)
-		p.mu.Unlock()
+		c.forget(m)
 	}
+}
+
+// forget removes the entry of a token that its family does not list any more.
+func (c *cache) forget(n id.Number) {
+	p := c.part(n)
+	p.mu.Lock()
+	delete(p.entries, n)
+	p.mu.Unlock()
 }
 
 // size is the number of entries.

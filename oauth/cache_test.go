@@ -58,6 +58,45 @@ func TestCacheKeepsNoFamilyThatIsGone(t *testing.T) {
 	}
 }
 
+// An app that refreshes all the time takes no more than its share of the memory, and no longer than others.
+func TestCacheKeepsTheLastOfAFamily(t *testing.T) {
+	c := newCache(1_000_000)
+	const family, all = id.Number(1), 3 * maxMembers
+	for n := range id.Number(all) {
+		c.put(n*3+10, entry{family: family, expires: 1 << 60, who: &principal{app: 1}}, c.epoch())
+	}
+	if n := len(c.part(family).members[family]); n != maxMembers || c.size() != maxMembers {
+		t.Errorf("%d members and %d entries", n, c.size())
+	}
+	for n := range id.Number(all) {
+		if _, ok := c.get(n*3 + 10); ok != (n >= all-maxMembers) {
+			t.Fatalf("token %d is kept: %v", n, ok)
+		}
+	}
+	c.revoked(family)
+	if c.size() != 0 {
+		t.Errorf("%d entries outlive their family", c.size())
+	}
+}
+
+// BenchmarkCacheFamily is what one more token of a family costs that is as large as may be, in a cache that is full.
+func BenchmarkCacheFamily(b *testing.B) {
+	c := newCache(5 * maxMembers)
+	who := &principal{app: 1}
+	n := id.Number(10)
+	put := func(family id.Number) {
+		n += 3
+		c.put(n, entry{family: family, expires: int64(n), who: who}, c.epoch())
+	}
+	for range 5 * maxMembers {
+		put(1)
+		put(n)
+	}
+	for b.Loop() {
+		put(1)
+	}
+}
+
 // BenchmarkCacheSize shows what a token costs when there are many.
 func BenchmarkCacheSize(b *testing.B) {
 	for _, size := range []int{100_000, 1_000_000} {

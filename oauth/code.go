@@ -54,46 +54,44 @@ func (s *Service) AuthorizationCode(ctx context.Context, a *app.App, text, verif
 	if err := mayBear(a, key); err != nil {
 		return Issued{}, err
 	}
-	epoch, seen := s.cache.epoch(), s.changes.epoch()
-	c, ok, err := s.findCode(ctx, text)
-	if err != nil {
-		return Issued{}, err
+	came := s.now()
+	// A second look is needed if another request redeems the code while this one is at it.
+	for look := range 2 {
+		epoch, seen := s.cache.epoch(), s.changes.epoch()
+		c, ok, err := s.findCode(ctx, text)
+		if err != nil {
+			return Issued{}, err
+		}
+		if !ok || c.App != a.ID || !verified(a, c, verifier) || !proven(c.Key, key) || !sameRedirect(a, c, redirect) {
+			return Issued{}, fault.InvalidGrant
+		}
+		if !c.Used.IsZero() {
+			return s.redeemAgain(ctx, a, c, text, key, spentBefore(c.Used, came, look))
+		}
+		if !s.now().Before(c.Expires) {
+			return Issued{}, fault.InvalidGrant
+		}
+		granted := Token{App: c.App, Subscriber: c.Subscriber, Consent: c.Consent, Generation: c.Generation, Scopes: c.Scopes, Covered: c.Covered}
+		scopes, err := left(a, granted)
+		if err != nil {
+			return Issued{}, err
+		}
+		granted.Scopes = app.JoinScopes(scopes)
+		tokens, out := s.family(a, granted, key)
+		x := Exchange{ID: c.ID, At: s.moment(), Tokens: tokens}
+		if x.Sealed, err = sealReply(text, c.ID, key, out); err != nil {
+			return Issued{}, err
+		}
+		switch err := s.store.Redeem(ctx, a.Tenant(), x); {
+		case errors.Is(err, ErrUsed):
+			continue
+		case err != nil:
+			return Issued{}, fmt.Errorf("redeem a code: %w", err)
+		}
+		s.remember(tokens[1], epoch, seen)
+		return out, nil
 	}
-	if !ok || c.App != a.ID || !verified(a, c, verifier) || !proven(c.Key, key) || !sameRedirect(a, c, redirect) {
-		return Issued{}, fault.InvalidGrant
-	}
-	if !c.Used.IsZero() {
-		return s.redeemAgain(ctx, a, c, text, key)
-	}
-	if !s.now().Before(c.Expires) {
-		return Issued{}, fault.InvalidGrant
-	}
-	consent, ok, err := s.store.Consent(ctx, a.Tenant(), c.Subscriber)
-	if err != nil {
-		return Issued{}, fmt.Errorf("read a consent: %w", err)
-	}
-	if !ok || consent.ID != c.Consent {
-		return Issued{}, fault.InvalidGrant
-	}
-	granted := Token{App: c.App, Subscriber: c.Subscriber, Consent: c.Consent, Scopes: c.Scopes, Covered: consent.Scopes}
-	scopes, err := left(a, granted)
-	if err != nil {
-		return Issued{}, err
-	}
-	granted.Scopes = app.JoinScopes(scopes)
-	tokens, out := s.family(a, granted, key)
-	x := Exchange{ID: c.ID, At: s.moment(), Tokens: tokens}
-	if x.Sealed, err = sealReply(text, c.ID, key, out); err != nil {
-		return Issued{}, err
-	}
-	switch err := s.store.Redeem(ctx, a.Tenant(), x); {
-	case errors.Is(err, ErrUsed): // by another request, this moment
-		return Issued{}, fault.InvalidGrant
-	case err != nil:
-		return Issued{}, fmt.Errorf("redeem a code: %w", err)
-	}
-	s.remember(tokens[1], epoch, seen)
-	return out, nil
+	return Issued{}, fault.InvalidGrant
 }
 
 // CodeLost notes that the reply to the redemption of a code is known not to have arrived, so that the

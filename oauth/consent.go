@@ -50,6 +50,9 @@ func (s *Service) App(n app.ID) *app.App { return s.apps.ByID(n) }
 // entry that ctx carries is kept, else the change makes its own. ok is false if the subscriber has no
 // such consent in force.
 func (s *Service) Withdraw(ctx context.Context, c Consent, scopes []app.Scope, by string) (ok bool, err error) {
+	// Whatever comes of it: the store tells nothing of a commit whose answer was lost, neither now nor when it is
+	// tried again and finds nothing left to withdraw.
+	defer s.Changed(c.ID)
 	of := s.apps.ByID(c.App).Tenant()
 	if _, given := audit.From(ctx); !given {
 		now, ok, err := s.store.Consent(ctx, of, c.Subscriber)
@@ -64,9 +67,6 @@ func (s *Service) Withdraw(ctx context.Context, c Consent, scopes []app.Scope, b
 	_, ok, err = s.store.Withdraw(ctx, of, c.Subscriber, c.ID, scopes, by)
 	if err != nil {
 		return false, fmt.Errorf("withdraw a consent: %w", err)
-	}
-	if ok {
-		s.Changed(c.ID)
 	}
 	return ok, nil
 }

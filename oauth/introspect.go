@@ -2,9 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/subtle"
-	"fmt"
-	"slices"
 
 	"longlines/app"
 	"longlines/fault"
@@ -30,24 +27,16 @@ func (s *Service) Introspect(ctx context.Context, by *app.App, token string) (In
 	if by.Public() {
 		return Introspection{}, fault.ClientUnauthorized
 	}
-	n, hash, ok := parse(s.sealer, token)
-	if !ok {
-		return Introspection{}, nil
-	}
-	t, ok, err := s.store.Token(ctx, n)
-	if err != nil {
-		return Introspection{}, fmt.Errorf("read a token: %w", err)
-	}
-	if !ok || subtle.ConstantTimeCompare(t.Hash[:], hash[:]) != 1 || t.App != by.ID && !by.Introspect {
-		return Introspection{}, nil
+	t, ok, err := s.findToken(ctx, token)
+	if err != nil || !ok || t.App != by.ID && !by.Introspect {
+		return Introspection{}, err
 	}
 	a := s.apps.ByID(t.App)
 	if a == nil || a.Level != by.Level || a.Deleted || t.Revoked || !t.Rotated.IsZero() || !s.now().Before(t.Expires) {
 		return Introspection{}, nil
 	}
 	// As the gateway decides: a consent may cover more than this token was issued for, and an account less.
-	consented := app.ParseScopes(t.Covered)
-	covered := slices.DeleteFunc(app.ParseScopes(t.Scopes), func(sc app.Scope) bool { return !slices.Contains(consented, sc) || !a.Holds(sc) })
+	covered := had(a, t)
 	if len(covered) == 0 { // a service might look no further than at active
 		return Introspection{}, nil
 	}

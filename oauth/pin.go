@@ -19,10 +19,10 @@ import (
 	"longlines/number"
 )
 
-// PINLife is how long a PIN can be used (docs/reference/conventions.md §5.2).
+// PINLife is how long a PIN can be used (docs/reference/reliability.md §2.4).
 const PINLife = 10 * time.Minute
 
-// The limits of docs/reference/reliability.md §2.4 and conventions.md §5.2. Six digits are few: what
+// The limits of docs/reference/reliability.md §2.4. Six digits are few: what
 // keeps them from being guessed is that nobody gets many tries.
 const (
 	pinTries    = 5 // wrong PINs of a number, in tryWindow, before it is locked

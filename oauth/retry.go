@@ -69,11 +69,22 @@ func sealedFor(n id.Number, key [32]byte) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(n)), key[:]...)
 }
 
+// spentBefore is how long a code or refresh token had been spent when a request with it came. What counts is when the
+// two requests came, because the store may take long over either. A request that has seen it unspent at first is
+// one of two at once, or comes again after a reply that took too long, and nobody's reuse: for it that is always
+// less than retryFor.
+func spentBefore(spent, came time.Time, looked int) time.Duration {
+	age := came.Sub(spent)
+	if looked > 0 {
+		age = min(age, retryFor-1)
+	}
+	return age
+}
+
 // redeemAgain answers a code that was redeemed before by an app that has passed every other check. Who
 // cannot prove what the code is bound to does not come here: such a one has got no tokens by the code,
 // and must not be able to end those of others.
-func (s *Service) redeemAgain(ctx context.Context, a *app.App, c Code, text string, key [32]byte) (Issued, error) {
-	age := s.now().Sub(c.Used)
+func (s *Service) redeemAgain(ctx context.Context, a *app.App, c Code, text string, key [32]byte, age time.Duration) (Issued, error) {
 	if age < competeFor && !c.Lost {
 		return Issued{}, fault.InvalidGrant
 	}
@@ -86,26 +97,26 @@ func (s *Service) redeemAgain(ctx context.Context, a *app.App, c Code, text stri
 		return Issued{}, fault.InvalidGrant
 	}
 	if age < retryFor {
-		return s.replay(text, c.ID, key, c.Sealed, age)
+		return s.replay(text, c.ID, key, c.Sealed, c.Used)
 	}
 	return Issued{}, s.reused(ctx, a, "code", first)
 }
 
 // refreshAgain answers a live refresh token that has been replaced, likewise.
-func (s *Service) refreshAgain(ctx context.Context, a *app.App, old Token, text string, key [32]byte) (Issued, error) {
-	if age := s.now().Sub(old.Rotated); age < retryFor {
-		return s.replay(text, old.ID, key, old.Sealed, age)
+func (s *Service) refreshAgain(ctx context.Context, a *app.App, old Token, text string, key [32]byte, age time.Duration) (Issued, error) {
+	if age < retryFor {
+		return s.replay(text, old.ID, key, old.Sealed, old.Rotated)
 	}
 	return Issued{}, s.reused(ctx, a, "refresh token", old)
 }
 
-// replay gives a sealed reply again, which was given some time ago.
-func (s *Service) replay(text string, n id.Number, key [32]byte, sealed []byte, age time.Duration) (Issued, error) {
+// replay gives a sealed reply again, which was made at that time.
+func (s *Service) replay(text string, n id.Number, key [32]byte, sealed []byte, made time.Time) (Issued, error) {
 	out, ok := openReply(text, n, key, sealed)
 	if !ok {
 		return Issued{}, fault.InvalidGrant
 	}
-	out.Life = s.shown() - max(age, 0).Truncate(time.Second)
+	out.Life = s.shown() - max(s.now().Sub(made), 0).Truncate(time.Second)
 	return out, nil
 }
 

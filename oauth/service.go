@@ -149,8 +149,8 @@ func mayBear(a *app.App, key [32]byte) error {
 	return nil
 }
 
-// family makes a refresh token and its first access token. like carries app, subscriber, consent and
-// scopes. The key binds the access token, and of a public app the refresh token too: that of a
+// family makes a refresh token and its first access token. like carries app, subscriber, consent with
+// generation, and scopes. The key binds the access token, and of a public app the refresh token too: that of a
 // confidential one is bound to the app by its authentication (RFC 9449 §5).
 func (s *Service) family(a *app.App, like Token, key [32]byte) ([]Token, Issued) {
 	first, now := s.store.NextToken(2), s.moment()
@@ -168,7 +168,7 @@ func (s *Service) family(a *app.App, like Token, key [32]byte) ([]Token, Issued)
 
 func newToken(n id.Number, k TokenKind, family id.Number, like Token, expires time.Time) Token {
 	return Token{ID: n, Kind: k, Family: family, App: like.App, Subscriber: like.Subscriber, Consent: like.Consent,
-		Scopes: like.Scopes, Covered: like.Covered, Expires: expires}
+		Generation: like.Generation, Scopes: like.Scopes, Covered: like.Covered, Expires: expires}
 }
 
 // moment is now as rows keep it.
@@ -192,19 +192,15 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 	if err := mayBear(a, key); err != nil {
 		return Issued{}, err
 	}
-	n, hash, ok := parse(s.sealer, text)
-	if !ok {
-		return Issued{}, fault.InvalidGrant
-	}
+	came := s.now()
 	// A second look is needed if another request replaces the token while this one is at it.
-	for range 2 {
+	for look := range 2 {
 		epoch, seen := s.cache.epoch(), s.changes.epoch()
-		old, ok, err := s.store.Token(ctx, n)
+		old, ok, err := s.findToken(ctx, text)
 		if err != nil {
-			return Issued{}, fmt.Errorf("read a refresh token: %w", err)
+			return Issued{}, err
 		}
-		if !ok || old.Kind != KindRefresh || old.App != a.ID || old.Revoked || !s.now().Before(old.Expires) ||
-			subtle.ConstantTimeCompare(old.Hash[:], hash[:]) != 1 || !proven(old.Key, key) {
+		if !ok || old.Kind != KindRefresh || old.App != a.ID || old.Revoked || !s.now().Before(old.Expires) || !proven(old.Key, key) {
 			return Issued{}, fault.InvalidGrant
 		}
 		// An app that has become public gets nothing for itself any more, for it no longer proves who it is
@@ -213,7 +209,7 @@ func (s *Service) Refresh(ctx context.Context, a *app.App, text, scope string, k
 			return Issued{}, fault.InvalidGrant
 		}
 		if !old.Rotated.IsZero() {
-			return s.refreshAgain(ctx, a, old, text, key)
+			return s.refreshAgain(ctx, a, old, text, key, spentBefore(old.Rotated, came, look))
 		}
 		scopes, err := narrowed(a, old, scope)
 		if err != nil {
@@ -286,47 +282,48 @@ func narrowed(a *app.App, old Token, asked string) (string, error) {
 // the subscriber off the consent. Its errors are fault.ClientNotEnabled if the account has none of them any more
 // (docs/reference/errors.md §5), InvalidGrant if the consent covers none of those it has.
 func left(a *app.App, granted Token) ([]app.Scope, error) {
-	held := slices.DeleteFunc(app.ParseScopes(granted.Scopes), func(s app.Scope) bool { return !a.Holds(s) })
-	if len(held) == 0 {
+	if !slices.ContainsFunc(app.ParseScopes(granted.Scopes), a.Holds) {
 		return nil, fault.ClientNotEnabled
 	}
-	if granted.Consent != 0 {
-		covered := app.ParseScopes(granted.Covered)
-		held = slices.DeleteFunc(held, func(s app.Scope) bool { return !slices.Contains(covered, s) })
-	}
-	if len(held) == 0 {
+	out := had(a, granted)
+	if len(out) == 0 {
 		return nil, fault.InvalidGrant
 	}
-	return held, nil
+	return out, nil
+}
+
+// had are the scopes of a token that both the account and the consent have now.
+func had(a *app.App, t Token) []app.Scope {
+	covered := app.ParseScopes(t.Covered)
+	return slices.DeleteFunc(app.ParseScopes(t.Scopes), func(s app.Scope) bool { return !a.Holds(s) || !slices.Contains(covered, s) })
 }
 
 // Revoke ends a token: an access token alone, a refresh token with its whole family, also if it has been
 // replaced since (RFC 7009 §2.1). A token that is unknown, or another app's, is none of ours: nothing
 // happens and there is no error (§2.2). Durable on return.
 func (s *Service) Revoke(ctx context.Context, a *app.App, text string) error {
-	n, hash, ok := parse(s.sealer, text)
-	if !ok {
-		return nil
+	t, ok, err := s.findToken(ctx, text)
+	if err != nil || !ok || t.App != a.ID {
+		return err
 	}
-	t, ok, err := s.store.Token(ctx, n)
-	if err != nil {
-		return fmt.Errorf("read a token: %w", err)
-	}
-	if !ok || t.App != a.ID || t.Revoked || subtle.ConstantTimeCompare(t.Hash[:], hash[:]) != 1 {
-		return nil
-	}
+	n := t.ID
 	if t.Kind == KindRefresh {
 		n = t.Family
+	}
+	if t.Revoked {
+		s.Revoked(n) // the store has not told, if the answer to the commit that did it was lost
+		return nil
 	}
 	return s.revoke(ctx, a, n)
 }
 
 // revoke ends an access token of the app's, or its family of that number.
 func (s *Service) revoke(ctx context.Context, a *app.App, n id.Number) error {
-	if err := s.store.RevokeToken(ctx, a.Tenant(), n); err != nil {
+	err := s.store.RevokeToken(ctx, a.Tenant(), n)
+	s.Revoked(n) // also after an error, which does not say that nothing was done
+	if err != nil {
 		return fmt.Errorf("revoke a token: %w", err)
 	}
-	s.Revoked(n)
 	return nil
 }
 
@@ -394,6 +391,18 @@ func (s *Service) proof(p Presented, bound *[32]byte) error {
 	return nil
 }
 
+// findToken reads the row of a token.
+func (s *Service) findToken(ctx context.Context, text string) (t Token, ok bool, err error) {
+	n, hash, ok := parse(s.sealer, text)
+	if !ok {
+		return Token{}, false, nil
+	}
+	if t, ok, err = s.store.Token(ctx, n); err != nil {
+		return Token{}, false, fmt.Errorf("read a token: %w", err)
+	}
+	return t, ok && subtle.ConstantTimeCompare(t.Hash[:], hash[:]) == 1, nil
+}
+
 // load reads a token that is not in memory and keeps what it found.
 func (s *Service) load(ctx context.Context, n id.Number) (entry, bool, error) {
 	epoch, seen := s.cache.epoch(), s.changes.epoch()
@@ -413,9 +422,11 @@ func (s *Service) load(ctx context.Context, n id.Number) (entry, bool, error) {
 // consent, was read.
 func (s *Service) remember(t Token, epoch, seen uint64) { s.cache.put(t.ID, s.entry(t, seen), epoch) }
 
+// entry is what the cache keeps of a row. One that has expired is kept as if it had not: the clock that says so may
+// be set right again.
 func (s *Service) entry(t Token, seen uint64) entry {
 	e := entry{hash: t.Hash, family: t.Family, expires: t.Expires.Unix()}
-	if !t.Revoked && s.now().Before(t.Expires) {
+	if !t.Revoked {
 		e.who = s.who(t, seen)
 	}
 	return e

@@ -26,6 +26,7 @@ type Token struct {
 	App        app.ID
 	Subscriber number.MSISDN
 	Consent    id.Number // behind it; 0 without a person
+	Generation int64     // of the consent when the subscriber said yes, see Code
 	Scopes     string    // as granted, comma-separated
 	Hash       [32]byte
 	Key        [32]byte // SHA-256 thumbprint of the key it is bound to (RFC 9449 §6.1, jkt); zero: a bearer token
@@ -37,7 +38,7 @@ type Token struct {
 	Rotated time.Time
 	Sealed  []byte
 
-	// Covered is set when read: the scopes that the consent covers now; as Scopes without one.
+	// Covered is set when read: the scopes that the consent covers now, likewise; as Scopes without one.
 	Covered string
 }
 
@@ -48,6 +49,7 @@ type Code struct {
 	App        app.ID
 	Subscriber number.MSISDN
 	Consent    id.Number
+	Generation int64 // of the consent: it rises whenever scopes are taken off
 	Scopes     string
 	Redirect   string   // redirect_uri as the authorization request gave it; "" if it gave none
 	Challenge  string   // code_challenge, S256 (RFC 7636); "" if none was sent
@@ -60,6 +62,10 @@ type Code struct {
 	Family id.Number
 	Sealed []byte
 	Lost   bool
+
+	// Covered is set when read: the scopes that the consent covers now, but for those that were taken off it since
+	// the yes behind this code; none if it is not in force.
+	Covered string
 }
 
 // Approval is a subscriber's yes becoming durable: the consent and the code that tells the app, in one
@@ -69,7 +75,7 @@ type Approval struct {
 	Once    [32]byte
 	Until   time.Time // when the form expires, and Once may be forgotten
 	Consent Consent   // App, Subscriber, Scopes of this decision, How; out: as it now stands
-	Code    Code      // Consent is filled in by the store
+	Code    Code      // Consent and Generation are filled in by the store
 }
 
 // Exchange is a code or a rotated refresh token being spent: the row is marked and the tokens are

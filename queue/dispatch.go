@@ -52,8 +52,12 @@ const (
 // errorDelay is the wait after a worker's error, which is trouble of our own, not the peer's.
 const errorDelay = 5 * time.Second
 
-// claimStep bounds the jobs claimed at once.
-const claimStep = 1024
+const (
+	claimStep   = 1024             // jobs claimed at once, at most
+	claimAhead  = 64               // jobs from the table that wait here for each worker; more of them another node could work
+	expireEvery = 30 * time.Second // between looks for jobs of a paused lane whose Until is over
+	pollTime    = 5 * time.Second  // a poll may wait for the table (docs/reference/reliability.md §3.0 R3)
+)
 
 type laneKey struct {
 	kind Kind
@@ -130,6 +134,7 @@ type lane struct {
 	ready    sync.Cond
 	jobs     ring
 	reserved int
+	claimed  int  // of jobs, those that came from the table
 	limit    int  // workers; 0 pauses
 	running  int  // goroutines
 	idle     int  // of these, waiting for a job
@@ -137,7 +142,8 @@ type lane struct {
 	expiring int  // jobs of a paused lane being settled
 	more     bool // the table holds more for this lane
 	closed   bool
-	quiet    int // polls for which nothing happened
+	quiet    int       // polls for which nothing happened
+	expire   time.Time // not before: the next look for jobs that expire while the lane is paused
 }
 
 // lane finds a lane or makes it on demand; nil if the kind has no such lanes.
@@ -162,8 +168,9 @@ func (d *Dispatcher) add(k laneKey, p Policy, workers int, demand bool) *lane {
 	return l
 }
 
-// SetLane makes a lane or changes the number of its workers: the window of a link. 0 pauses it: its
-// jobs stay where they are, and only those whose Until is over are worked, so that they expire.
+// SetLane makes a lane or changes the number of its workers: the window of a link. 0 pauses it: what waits
+// goes back to the table with the next poll, and another node whose link is up finds it there. Here only jobs
+// whose Until is over are worked then, so that they expire.
 func (d *Dispatcher) SetLane(kind Kind, name string, workers int) {
 	k := laneKey{kind, name}
 	d.mu.Lock()
@@ -202,7 +209,7 @@ type Slot struct{ l *lane }
 
 // Reserve takes a place for a job before the commit that adds it, without waiting. With ok the job is
 // to be added with Held set and then pushed, or the place cancelled. Without, it is to be added free,
-// and a poll will find it: the lane's memory is full, or there is no such lane here.
+// and a poll will find it: the lane's memory is full, it is paused, or there is no such lane here.
 func (d *Dispatcher) Reserve(kind Kind, name string) (s Slot, ok bool) {
 	l := d.lane(laneKey{kind, name})
 	if l == nil {
@@ -210,7 +217,7 @@ func (d *Dispatcher) Reserve(kind Kind, name string) (s Slot, ok bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.reserved+l.jobs.n >= d.cfg.Capacity {
+	if l.closed || l.limit == 0 || l.reserved+l.jobs.n >= d.cfg.Capacity {
 		l.more = true
 		return s, false
 	}
@@ -228,7 +235,7 @@ func (s Slot) Push(j Job) {
 		l.d.giveBack(j)
 		return
 	}
-	l.put(j)
+	l.put(j, false)
 	l.mu.Unlock()
 }
 
@@ -240,8 +247,11 @@ func (s Slot) Cancel() {
 }
 
 // put adds a job; l.mu is held.
-func (l *lane) put(j Job) {
-	l.jobs.push(j)
+func (l *lane) put(j Job, claimed bool) {
+	l.jobs.push(waiting{j, claimed})
+	if claimed {
+		l.claimed++
+	}
 	l.quiet = 0
 	switch {
 	case l.limit == 0:
@@ -284,14 +294,17 @@ func (l *lane) run(ctx context.Context) {
 			l.idle++
 			l.ready.Wait()
 		}
-		j, policy := l.jobs.pop(), l.policy
+		w, policy := l.jobs.pop(), l.policy
+		if w.claimed {
+			l.claimed--
+		}
 		l.busy++
-		refill := l.more && l.jobs.n+l.reserved <= l.d.cfg.Capacity/2
+		refill := l.more && l.jobs.n+l.reserved <= l.d.cfg.Capacity/2 && l.claimed <= claimAhead*l.limit/2
 		l.mu.Unlock()
 		if refill {
 			l.d.Wake(l.key.kind, l.key.name)
 		}
-		l.d.do(ctx, policy, j)
+		l.d.do(ctx, policy, w.job)
 		l.mu.Lock()
 		l.busy--
 	}
@@ -435,7 +448,7 @@ func (d *Dispatcher) poll(ctx context.Context) {
 	d.mu.Unlock()
 	slices.Sort(kinds)
 	for _, k := range kinds {
-		names, err := d.cfg.Backend.Due(ctx, k)
+		names, err := d.due(ctx, k)
 		if err != nil {
 			if ctx.Err() == nil {
 				d.log.Warn("look for due jobs", "kind", int(k), "err", err)
@@ -446,6 +459,12 @@ func (d *Dispatcher) poll(ctx context.Context) {
 			d.fill(ctx, laneKey{k, n})
 		}
 	}
+}
+
+func (d *Dispatcher) due(ctx context.Context, k Kind) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTime)
+	defer cancel()
+	return d.cfg.Backend.Due(ctx, k)
 }
 
 // follow claims for the lanes that were hinted at.
@@ -459,7 +478,8 @@ func (d *Dispatcher) follow(ctx context.Context) {
 	}
 }
 
-// fill claims due jobs of a lane into the free room of its memory.
+// fill claims due jobs of a lane into the free room of its memory, as far as they are worked here soon: what
+// waits in one node's memory no other node can work. So a paused lane claims none but those that expire.
 func (d *Dispatcher) fill(ctx context.Context, k laneKey) {
 	l := d.lane(k)
 	if l == nil {
@@ -467,10 +487,14 @@ func (d *Dispatcher) fill(ctx context.Context, k laneKey) {
 	}
 	for ctx.Err() == nil {
 		l.mu.Lock()
-		n := min(d.cfg.Capacity-l.jobs.n-l.reserved, claimStep)
+		n := min(d.cfg.Capacity-l.jobs.n-l.reserved, claimAhead*l.limit-l.claimed, claimStep)
 		if n <= 0 || l.closed {
 			l.more = true
+			paused := l.limit == 0
 			l.mu.Unlock()
+			if paused {
+				d.expire(ctx, l)
+			}
 			return
 		}
 		l.reserved += n
@@ -482,7 +506,7 @@ func (d *Dispatcher) fill(ctx context.Context, k laneKey) {
 		closed := l.closed
 		if !closed {
 			for _, j := range jobs {
-				l.put(j)
+				l.put(j, true)
 			}
 		}
 		more := len(jobs) == n
@@ -504,34 +528,55 @@ func (d *Dispatcher) fill(ctx context.Context, k laneKey) {
 	}
 }
 
-// tidy lets jobs of paused lanes expire and removes lanes made on demand that nobody uses any more.
+// expire claims and works jobs of a paused lane whose Until is over.
+func (d *Dispatcher) expire(ctx context.Context, l *lane) {
+	now := d.cfg.Now()
+	l.mu.Lock()
+	policy := l.policy
+	n := min(d.cfg.Capacity-l.expiring, claimStep)
+	wait := l.closed || policy.Work == nil || n <= 0 || now.Before(l.expire)
+	l.mu.Unlock()
+	if wait {
+		return
+	}
+	jobs, err := d.cfg.Backend.ClaimExpired(ctx, l.key.kind, l.key.name, n)
+	if err != nil && ctx.Err() == nil {
+		d.log.Warn("claim expired jobs", "kind", int(l.key.kind), "lane", l.key.name, "err", err)
+	}
+	l.mu.Lock()
+	if l.expiring += len(jobs); len(jobs) < n {
+		l.expire = now.Add(expireEvery)
+	}
+	l.mu.Unlock()
+	if len(jobs) == 0 {
+		return
+	}
+	work := *d.ctx.Load()
+	d.work.Go(func() {
+		for _, j := range jobs {
+			d.do(work, policy, j)
+			l.mu.Lock()
+			l.expiring--
+			l.mu.Unlock()
+		}
+	})
+}
+
+// tidy gives back what waits in paused lanes and removes lanes made on demand that nobody uses any more.
 func (d *Dispatcher) tidy() {
 	d.mu.Lock()
 	lanes := d.all()
 	d.mu.Unlock()
-	ctx := *d.ctx.Load()
-	now := d.cfg.Now()
 	for _, l := range lanes {
+		var left []Job
 		l.mu.Lock()
 		l.quiet++
 		idle := l.demand && l.quiet > 2 && l.jobs.n+l.reserved+l.busy+l.expiring == 0
-		var over []Job
-		policy := l.policy
-		if l.limit == 0 && policy.Work != nil {
-			over = l.jobs.take(func(j Job) bool { return !j.Until.IsZero() && !now.Before(j.Until) })
-			l.expiring += len(over)
+		if l.limit == 0 {
+			left = l.empty()
 		}
 		l.mu.Unlock()
-		if len(over) > 0 {
-			d.work.Go(func() {
-				for _, j := range over {
-					d.do(ctx, policy, j)
-				}
-				l.mu.Lock()
-				l.expiring -= len(over)
-				l.mu.Unlock()
-			})
-		}
+		d.giveBack(left...)
 		if idle {
 			d.mu.Lock()
 			l.mu.Lock()
@@ -572,7 +617,16 @@ func (l *lane) close() []Job {
 	defer l.mu.Unlock()
 	l.closed = true
 	l.rouse()
-	return l.jobs.take(func(Job) bool { return true })
+	return l.empty()
+}
+
+// empty takes all that waits; l.mu is held.
+func (l *lane) empty() (out []Job) {
+	for l.jobs.n > 0 {
+		out = append(out, l.jobs.pop().job)
+	}
+	l.claimed = 0
+	return out
 }
 
 // stop ends the workers and releases what is left.
@@ -644,40 +698,34 @@ func (d *Dispatcher) Stats() []LaneStats {
 	return out
 }
 
+// waiting is a job in a lane's memory.
+type waiting struct {
+	job     Job
+	claimed bool // from the table; else it was born here
+}
+
 // ring is a queue in a slice that grows and is used again.
 type ring struct {
-	jobs    []Job
+	jobs    []waiting
 	head, n int
 }
 
-func (r *ring) push(j Job) {
+func (r *ring) push(w waiting) {
 	if r.n == len(r.jobs) {
-		grown := make([]Job, max(16, 2*len(r.jobs)))
+		grown := make([]waiting, max(16, 2*len(r.jobs)))
 		for i := range r.n {
 			grown[i] = r.jobs[(r.head+i)%len(r.jobs)]
 		}
 		r.jobs, r.head = grown, 0
 	}
-	r.jobs[(r.head+r.n)%len(r.jobs)] = j
+	r.jobs[(r.head+r.n)%len(r.jobs)] = w
 	r.n++
 }
 
-func (r *ring) pop() Job {
-	j := r.jobs[r.head]
-	r.jobs[r.head] = Job{}
+func (r *ring) pop() waiting {
+	w := r.jobs[r.head]
+	r.jobs[r.head] = waiting{}
 	r.head = (r.head + 1) % len(r.jobs)
 	r.n--
-	return j
-}
-
-// take removes those that fit and keeps the others in order.
-func (r *ring) take(fits func(Job) bool) (out []Job) {
-	for range r.n {
-		if j := r.pop(); fits(j) {
-			out = append(out, j)
-		} else {
-			r.push(j)
-		}
-	}
-	return out
+	return w
 }

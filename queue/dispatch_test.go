@@ -25,6 +25,7 @@ type table struct {
 	fail    error // of Retry
 	retried []Job
 	claims  int
+	polls   atomic.Int64
 }
 
 func newTable() *table { return &table{now: time.Now, free: map[id.Number]Job{}} }
@@ -59,7 +60,20 @@ func (b *table) Claim(_ context.Context, kind Kind, lane string, n int) (out []J
 	return out, nil
 }
 
+func (b *table) ClaimExpired(_ context.Context, kind Kind, lane string, n int) (out []Job, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, j := range b.free {
+		if j.Kind == kind && j.Lane == lane && !j.Until.IsZero() && !j.Until.After(b.now()) && len(out) < n {
+			out = append(out, j)
+			delete(b.free, j.ID)
+		}
+	}
+	return out, nil
+}
+
 func (b *table) Due(_ context.Context, kind Kind) (out []string, err error) {
+	b.polls.Add(1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, j := range b.free {
@@ -164,7 +178,7 @@ func TestAFullLaneGivesNoPlaceAndItsBacklogIsClaimedAsItDrains(t *testing.T) {
 	d := New(Config{Backend: b, Poll: time.Hour, Capacity: 8})
 	var worked atomic.Int64
 	d.Handle(KindSubmit, Policy{Work: func(context.Context, Job) error { worked.Add(1); return nil }})
-	d.SetLane(KindSubmit, "east", 0)
+	d.SetLane(KindSubmit, "east", 2)
 	places := make([]Slot, 8)
 	for i := range places {
 		var ok bool
@@ -188,12 +202,12 @@ func TestAFullLaneGivesNoPlaceAndItsBacklogIsClaimedAsItDrains(t *testing.T) {
 	for i, s := range places {
 		s.Push(job(i+1, "east"))
 	}
-	d.SetLane(KindSubmit, "east", 2)
 	eventually(t, "all are worked without a poll", func() bool { return worked.Load() == 108 })
 }
 
 func TestTheWindowBoundsWhatIsInFlightAndFollowsItsSize(t *testing.T) {
-	d := New(Config{Backend: newTable(), Poll: poll})
+	b := newTable()
+	d := New(Config{Backend: b, Poll: poll})
 	var now, most atomic.Int64
 	gate := make(chan struct{})
 	d.Handle(KindSubmit, Policy{Work: func(context.Context, Job) error {
@@ -227,9 +241,7 @@ func TestTheWindowBoundsWhatIsInFlightAndFollowsItsSize(t *testing.T) {
 	d.SetLane(KindSubmit, "east", 0)
 	gate <- struct{}{}
 	eventually(t, "none is in flight", func() bool { return now.Load() == 0 })
-	if st := d.Stats(); st[0].Waiting != 40 {
-		t.Errorf("a paused lane keeps its jobs: %+v", st)
-	}
+	eventually(t, "the others are in the table", func() bool { return b.left() == 40 && d.Stats()[0].Waiting == 0 })
 	if most.Load() != 10 {
 		t.Errorf("%d were in flight at once", most.Load())
 	}
@@ -260,22 +272,103 @@ func TestASlowLaneHoldsUpNobodyElse(t *testing.T) {
 	eventually(t, "lanes made on demand go when they are idle", func() bool { return len(d.Stats()) == 0 })
 }
 
+func TestAPausedLaneLeavesItsJobsInTheTable(t *testing.T) {
+	b := newTable()
+	d := New(Config{Backend: b, Poll: poll})
+	gate, worked := make(chan struct{}), make(chan Job, 10)
+	d.Handle(KindSubmit, Policy{Work: func(_ context.Context, j Job) error { worked <- j; <-gate; return nil }})
+	d.SetLane(KindSubmit, "east", 1)
+	start(t, d)
+	for i := range 3 {
+		s, _ := d.Reserve(KindSubmit, "east")
+		s.Push(job(i+1, "east"))
+	}
+	s, _ := d.Reserve(KindSubmit, "east") // its commit takes a while
+	<-worked
+	d.SetLane(KindSubmit, "east", 0)
+	if _, ok := d.Reserve(KindSubmit, "east"); ok {
+		t.Error("a place in a lane that is paused")
+	}
+	eventually(t, "those that are not begun are in the table", func() bool { return b.left() == 2 })
+	s.Push(job(4, "east"))
+	eventually(t, "one that comes late is, too", func() bool { return b.left() == 3 })
+	b.add(job(5, "east"))
+	d.Wake(KindSubmit, "east")
+	polls := b.polls.Load()
+	eventually(t, "the table is looked at", func() bool { return b.polls.Load() > polls+2 })
+	if st := d.Stats()[0]; st.Waiting != 0 || st.Running != 1 || b.left() != 4 {
+		t.Errorf("%+v, %d in the table", st, b.left())
+	}
+	close(gate)
+	d.SetLane(KindSubmit, "east", 2)
+	for range 4 {
+		<-worked
+	}
+}
+
+func TestALaneThatRunsAgainDoesNotWaitForThePoll(t *testing.T) {
+	b := newTable()
+	d := New(Config{Backend: b, Poll: time.Hour})
+	worked := make(chan Job, 200)
+	d.Handle(KindSubmit, Policy{Work: func(_ context.Context, j Job) error { worked <- j; return nil }})
+	d.SetLane(KindSubmit, "east", 0)
+	start(t, d)
+	for i := range 200 { // more than are claimed ahead
+		b.add(job(i+1, "east"))
+	}
+	d.SetLane(KindSubmit, "east", 1)
+	for range 200 {
+		<-worked
+	}
+}
+
+func TestALaneClaimsNoMoreThanItsWorkersNeed(t *testing.T) {
+	b := newTable()
+	d := New(Config{Backend: b, Poll: poll})
+	gate := make(chan struct{})
+	d.Handle(KindSubmit, Policy{Work: func(context.Context, Job) error { <-gate; return nil }})
+	d.SetLane(KindSubmit, "east", 2)
+	for i := range 1000 {
+		b.add(job(i+1, "east"))
+	}
+	start(t, d)
+	eventually(t, "two are begun", func() bool { return d.Stats()[0].Running == 2 })
+	polls := b.polls.Load()
+	eventually(t, "the table is looked at", func() bool { return b.polls.Load() > polls+2 })
+	if left := b.left(); left < 1000-2*claimAhead-2 {
+		t.Errorf("%d are left to other nodes", left)
+	}
+	s, ok := d.Reserve(KindSubmit, "east") // what is born here has room all the same
+	if !ok {
+		t.Fatal("no place")
+	}
+	s.Cancel()
+	close(gate)
+	eventually(t, "all are worked", func() bool { st := d.Stats()[0]; return b.left() == 0 && st.Waiting+st.Running == 0 })
+}
+
 func TestJobsOfAPausedLaneExpire(t *testing.T) {
-	d := New(Config{Backend: newTable(), Poll: poll})
+	b := newTable()
+	var skip atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(skip.Load())) }
+	b.now = now
+	d := New(Config{Backend: b, Poll: poll, Now: now})
 	worked := make(chan Job, 10)
 	d.Handle(KindSubmit, Policy{Work: func(_ context.Context, j Job) error { worked <- j; return nil }})
 	d.SetLane(KindSubmit, "east", 0)
 	start(t, d)
-	for i, until := range []time.Duration{time.Hour, -time.Second, time.Hour} {
-		s, _ := d.Reserve(KindSubmit, "east")
+	for i, until := range []time.Duration{24 * time.Hour, -time.Second, time.Hour} {
 		j := job(i+1, "east")
-		j.Until = time.Now().Add(until)
-		s.Push(j)
+		j.Until = now().Add(until)
+		b.add(j)
 	}
-	if j := <-worked; j.ID != 2 {
-		t.Errorf("worked %d", j.ID)
+	for _, want := range []id.Number{2, 3} {
+		if j := <-worked; j.ID != want {
+			t.Errorf("worked %d, want %d", j.ID, want)
+		}
+		skip.Store(int64(2 * time.Hour))
 	}
-	eventually(t, "the others wait", func() bool { st := d.Stats(); return st[0].Waiting == 2 && st[0].Running == 0 })
+	eventually(t, "the last one waits", func() bool { return d.Stats()[0].Running == 0 && b.left() == 1 })
 }
 
 func TestAJobThatCrashesItsWorkerIsQuarantinedAndItsNeighboursAreNot(t *testing.T) {
@@ -383,13 +476,13 @@ func TestARemovedLaneGivesItsJobsBack(t *testing.T) {
 	b := newTable()
 	d := New(Config{Backend: b, Poll: poll})
 	d.Handle(KindSubmit, Policy{Work: func(context.Context, Job) error { return nil }})
-	d.SetLane(KindSubmit, "east", 0)
-	start(t, d)
+	d.SetLane(KindSubmit, "east", 1)
 	for i := range 3 {
 		s, _ := d.Reserve(KindSubmit, "east")
 		s.Push(job(i+1, "east"))
 	}
 	d.RemoveLane(KindSubmit, "east")
+	start(t, d)
 	eventually(t, "they are in the table", func() bool { return b.left() == 3 })
 }
 

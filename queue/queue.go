@@ -3,15 +3,17 @@
 //
 // A [Job] is added in the same commit as the row that caused it, already leased by the node that
 // made it, and goes on in memory at once (docs/performance.md). The table is read back only after
-// a restart, for retries that have come due, for what did not fit into memory, and for work left
-// by another node. A wake-up is a hint; the poll finds the rest (docs/reference/reliability.md §3.0 R3).
+// a restart, for retries that have come due, for what did not fit into memory or came while its
+// lane was paused, and for work left by another node. A wake-up is a hint; the poll finds the rest
+// (docs/reference/reliability.md §3.0 R3).
 //
 // A lease is a node's, not a job's: Owner is the number of the incarnation that holds the job
 // (0: nobody), and an incarnation lives as long as its heartbeat is fresh. A dead one's jobs are
 // freed in one statement. An outcome is written only while the writer still owns the job (R5).
 //
 // Jobs wait in lanes: the link for a submit, the endpoint for a post, so that a slow peer holds up
-// nobody else. Each lane is worked by a fixed number of workers.
+// nobody else. Each lane is worked by a fixed number of workers. A lane without workers is paused: its link is
+// down here, and its jobs wait in the table for whichever node's comes up.
 package queue
 
 import (
@@ -53,6 +55,8 @@ type Backend interface {
 	// Claim leases up to n due, unowned jobs of a kind and lane, oldest due first. A job past its
 	// Until counts as due.
 	Claim(ctx context.Context, kind Kind, lane string, n int) ([]Job, error)
+	// ClaimExpired leases up to n unowned jobs of a kind and lane whose Until is over.
+	ClaimExpired(ctx context.Context, kind Kind, lane string, n int) ([]Job, error)
 	// Due lists the lanes of a kind that have due, unowned jobs.
 	Due(ctx context.Context, kind Kind) ([]string, error)
 	// Retry gives jobs back: each unowned, with the Due, Attempt and Lane it now carries. Durable on

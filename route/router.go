@@ -209,6 +209,7 @@ func (r *Router) start(l Link, before <-chan struct{}) *running {
 		if before != nil {
 			<-before
 		}
+		changed(false, 0) // what waits for a link that never comes up must expire all the same
 		if x.smsc != nil {
 			if err := x.smsc.Run(ctx); err != nil && ctx.Err() == nil {
 				r.cfg.Log.Error("link stopped", "link", l.Name, "error", err)

@@ -464,6 +464,20 @@ func TestLinksAreMadeChangedAndForgotten(t *testing.T) {
 	}
 }
 
+// What waits for a link that has not been up since the start must expire as well, which the queue sees to for the
+// lanes it knows.
+func TestALinkIsSaidToBeDownBeforeItComesUp(t *testing.T) {
+	x := newExchange(t, []Link{named("carrier", NetworkLive)})
+	select {
+	case e := <-x.events:
+		if e != "carrier down" {
+			t.Error(e)
+		}
+	case <-time.After(patience):
+		t.Error("not a word")
+	}
+}
+
 func errOf[T any](_ T, err error) error { return err }
 
 func TestRulesFollowTheirLinks(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 	"longlines/queue"
 )
 
-// sweeps are what Run does now and then. Each is safe to do on several nodes at once.
+// sweeps are what Run does now and then. Each is safe to do on several nodes at once. The store refuses those that end
+// or erase something to a node whose clock is in doubt (docs/reference/reliability.md §3.0 R6).
 var sweeps = []struct {
 	name  string
 	every time.Duration

@@ -16,12 +16,12 @@ func (s *Store) Apps(ctx context.Context) ([]app.App, error) {
 	var out []app.App
 	index := map[app.ID]int{}
 	err := s.rows(ctx, `SELECT id, name, key, secret, auth, keys, owner, level, scopes, redirect_uri, on_network, dpop, introspect,
-		message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted FROM app ORDER BY id`, nil, nil, func(r *sql.Rows) error {
+		message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted, version FROM app ORDER BY id`, nil, nil, func(r *sql.Rows) error {
 		var a app.App
 		var secret, level, scopes, quotas string
 		var verdict, created int64
 		if err := r.Scan(&a.ID, &a.Name, &a.Key, &secret, &a.Auth, &a.Keys, &a.Owner, &level, &scopes, &a.RedirectURI, &a.OnNetwork, &a.DPoP, &a.Introspect,
-			&a.MessageListener, &a.StatusListener, &a.NotificationURL, &verdict, &quotas, &created, &a.Promoted, &a.Deleted); err != nil {
+			&a.MessageListener, &a.StatusListener, &a.NotificationURL, &verdict, &quotas, &created, &a.Promoted, &a.Deleted, &a.Version); err != nil {
 			return err
 		}
 		a.Secret, a.Level = app.Secret(secret), app.Level(level)
@@ -57,8 +57,9 @@ func (s *Store) Apps(ctx context.Context) ([]app.App, error) {
 	return out, err
 }
 
-// PutApp inserts or replaces an app. A name, key or short code that another app has gives
-// app.ErrTaken; a deleted app keeps its key but neither its name nor its codes.
+// PutApp inserts an app, or replaces it if it still is in the version given; else the error is
+// app.ErrChanged. A name, key or short code that another app has gives app.ErrTaken; a deleted app keeps
+// its key but neither its name nor its codes.
 func (s *Store) PutApp(ctx context.Context, a app.App) (app.ID, error) {
 	scopes := make([]string, len(a.Scopes))
 	for i, sc := range a.Scopes {
@@ -77,11 +78,11 @@ func (s *Store) PutApp(ctx context.Context, a app.App) (app.ID, error) {
 		n = int64(a.ID)
 		args := []any{a.Name, a.Key, string(a.Secret), string(a.Auth), a.Keys, a.Owner, string(a.Level), strings.Join(scopes, ","), a.RedirectURI,
 			flag(a.OnNetwork), flag(a.DPoP), flag(a.Introspect), a.MessageListener, a.StatusListener, a.NotificationURL,
-			a.WaitForVerdict.Milliseconds(), quotas, ms(a.Created), int64(a.Promoted), flag(a.Deleted)}
+			a.WaitForVerdict.Milliseconds(), quotas, ms(a.Created), int64(a.Promoted), flag(a.Deleted), a.Version + 1}
 		if n == 0 {
 			err := t.query(`INSERT INTO app (name, key, secret, auth, keys, owner, level, scopes, redirect_uri, on_network, dpop, introspect,
-				message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted)
-				VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, nil, args,
+				message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted, version)
+				VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, nil, args,
 				func(r *sql.Rows) error { return r.Scan(&n) })
 			if err != nil {
 				return err
@@ -89,12 +90,12 @@ func (s *Store) PutApp(ctx context.Context, a app.App) (app.ID, error) {
 		} else {
 			rows, err := t.exec(`UPDATE app SET name = ?, key = ?, secret = ?, auth = ?, keys = ?, owner = ?, level = ?, scopes = ?, redirect_uri = ?,
 				on_network = ?, dpop = ?, introspect = ?, message_listener = ?, status_listener = ?, notification_url = ?, verdict = ?,
-				quotas = ?, created = ?, promoted = ?, deleted = ? WHERE id = ?`, nil, append(args, n)...)
+				quotas = ?, created = ?, promoted = ?, deleted = ?, version = ? WHERE id = ? AND version = ?`, nil, append(args, n, a.Version)...)
 			if err != nil {
 				return err
 			}
 			if rows == 0 {
-				return errNone
+				return refuse(app.ErrChanged)
 			}
 		}
 		if _, err := t.exec(`DELETE FROM app_code WHERE app = ?`, nil, n); err != nil {

@@ -99,6 +99,9 @@ func (s *Store) Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error
 	if f.Object != "" {
 		where, args = append(where, `object = ?`), append(args, f.Object)
 	}
+	if f.Actor != "" {
+		where, args = append(where, `actor = ?`), append(args, f.Actor)
+	}
 	text := `SELECT ` + auditColumns + ` FROM audit`
 	if len(where) > 0 {
 		text += ` WHERE ` + strings.Join(where, ` AND `)

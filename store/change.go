@@ -29,12 +29,14 @@ type change struct {
 type watchers struct {
 	mu  sync.RWMutex
 	fns map[string][]func(int64)
-	seq int64 // the last change of other nodes that was told; the follower's own
+	seq int64 // the last change that the follower has told; its own
 }
 
 // Watch calls fn for each change of a kind from now on, with the number of the row it concerns:
-// after a commit of this node before its writer is answered, and within a second of one of another
-// node. fn is called from the committer: it must be quick and must not wait for a write.
+// after a commit of this node before its writer is answered, and within a second of one of any node.
+// So a change of this node is told twice on PostgreSQL, the second time in no order with what has come
+// after it: fn must not mind. It is called from the committer: it must be quick and must not wait for a
+// write.
 func (s *Store) Watch(kind string, fn func(ref int64)) {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
@@ -64,7 +66,7 @@ func (t *tx) changed(kind string, ref int64) { t.changes = append(t.changes, cha
 // rise in the order of commits and a reader that has seen one has seen all below it.
 const changeLock = 0x6c6c6368
 
-// insertChanges tells the other nodes. There are none on SQLite.
+// insertChanges tells the followers, the others' and our own. There are none on SQLite.
 func (t *tx) insertChanges() error {
 	if len(t.changes) == 0 || !t.s.d.postgres {
 		return nil
@@ -87,7 +89,9 @@ const (
 	pollTime    = 2 * time.Second // for one poll
 )
 
-// follows polls for the changes of other nodes (R3: what a wake-up can miss, a poll finds).
+// follows polls for changes (R3: what a wake-up can miss, a poll finds): those of other nodes, and our own
+// as well. When the answer to a COMMIT is lost, its writer is refused and nobody is told, and yet what it
+// has revoked may be revoked.
 func (s *Store) follows() {
 	tick := time.NewTicker(pollChanges)
 	defer tick.Stop()
@@ -102,7 +106,7 @@ func (s *Store) follows() {
 		changes, err := s.pollChanges(ctx)
 		cancel()
 		if err != nil {
-			s.log.Warn("poll for changes of other nodes", "err", err)
+			s.log.Warn("poll for changes", "err", err)
 			continue
 		}
 		s.notify(changes)
@@ -111,7 +115,7 @@ func (s *Store) follows() {
 }
 
 func (s *Store) pollChanges(ctx context.Context) ([]change, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT seq, kind, ref, node FROM change WHERE seq > $1 ORDER BY seq LIMIT 10000", s.watch.seq)
+	rows, err := s.read.QueryContext(ctx, "SELECT seq, kind, ref FROM change WHERE seq > $1 ORDER BY seq LIMIT 10000", s.watch.seq)
 	if err != nil {
 		return nil, err
 	}
@@ -120,13 +124,10 @@ func (s *Store) pollChanges(ctx context.Context) ([]change, error) {
 	last := s.watch.seq
 	for rows.Next() {
 		var c change
-		var node int64
-		if err := rows.Scan(&last, &c.kind, &c.ref, &node); err != nil {
+		if err := rows.Scan(&last, &c.kind, &c.ref); err != nil {
 			return nil, err
 		}
-		if node != s.self {
-			out = append(out, c)
-		}
+		out = append(out, c)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ import (
 	"longlines/sms"
 )
 
+// patience is how long a test waits for what another node is to do.
+const patience = 30 * time.Second
+
 // pair opens two nodes on one database, both at once while it is still empty.
 func pair(t *testing.T, change func(i int, cfg *Config)) (a, b *Store) {
 	t.Helper()
@@ -67,15 +70,21 @@ func TestPostgresANodeThatWasDeclaredDeadWritesNothingMore(t *testing.T) {
 	if jobs, err := b.Claim(ctx, queue.KindSubmit, "east", 9); err != nil || len(jobs) != 0 {
 		t.Fatalf("claimed a living node's job: %v %v", jobs, err)
 	}
-	if _, err := b.write.Exec("UPDATE node SET beat = beat - 31000 WHERE incarnation = $1", a.self); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.beat(ctx); err != nil {
-		t.Fatal(err)
-	}
-	jobs, err := b.Claim(ctx, queue.KindSubmit, "east", 9)
-	if err != nil || len(jobs) != 1 || jobs[0].Crashes != 1 {
-		t.Fatalf("the dead node's job: %+v %v", jobs, err)
+	var jobs []queue.Job
+	eventually(t, "the other node takes over the job", func() bool { // the first one's own heartbeat may come between
+		if _, err := b.write.Exec("UPDATE node SET beat = beat - 31000 WHERE incarnation = $1", a.self); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.beat(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if jobs, err = b.Claim(ctx, queue.KindSubmit, "east", 9); err != nil {
+			t.Fatal(err)
+		}
+		return len(jobs) > 0
+	})
+	if len(jobs) != 1 || jobs[0].Crashes != 1 {
+		t.Fatalf("the dead node's job: %+v", jobs)
 	}
 	st := &sms.Settlement{Job: jobs[0], MT: n, App: 7, State: message.StateFailed, At: time.Now()}
 	if err := a.Settle(ctx, st); !errors.Is(err, fault.Unavailable) {
@@ -168,13 +177,12 @@ func TestPostgresEachJobIsClaimedByOneNode(t *testing.T) {
 	}
 }
 
-func TestPostgresAChangeIsHeardOnTheOtherNodeWithinASecond(t *testing.T) {
+func TestPostgresAChangeIsHeardOnTheOtherNode(t *testing.T) {
 	ctx := t.Context()
 	a, b := pair(t, nil)
 	heard := make(chan int64, 100)
 	b.Watch(ChangeToken, func(ref int64) { heard <- ref })
 	for i := range int64(5) {
-		start := time.Now()
 		if err := a.RevokeToken(ctx, apptest.Tenant(7), id.Number(i+1)); err != nil {
 			t.Fatal(err)
 		}
@@ -183,8 +191,7 @@ func TestPostgresAChangeIsHeardOnTheOtherNodeWithinASecond(t *testing.T) {
 			if ref != i+1 {
 				t.Errorf("heard of %d", ref)
 			}
-			t.Logf("after %s", time.Since(start).Round(time.Millisecond))
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("never heard")
 		}
 	}
@@ -405,7 +412,7 @@ func TestPostgresAWithdrawnConsentIsHeardOnTheOtherNode(t *testing.T) {
 			if ref != int64(yes.Consent.ID) {
 				t.Errorf("heard of %d, want %d", ref, yes.Consent.ID)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("never heard")
 		}
 	}
@@ -450,12 +457,20 @@ func TestPostgresANodeWhoseClockIsWrongClaimsNothing(t *testing.T) {
 func TestPostgresANodeThatCannotBeatIsFenced(t *testing.T) {
 	ctx := t.Context()
 	a, _ := pair(t, nil)
-	a.beaten.Store(int64(time.Since(a.start) - 21*time.Second))
-	if a.Writable() == nil {
-		t.Error("writable without a beat for 21 s")
-	}
-	if _, err := accept(ctx, a, "x"); !errors.Is(err, fault.Unavailable) {
-		t.Errorf("accepted: %v", err)
+	silent := int64(time.Since(a.start) - 21*time.Second)
+	for a.beaten.Load() != silent { // its heartbeat may come between
+		a.beaten.Store(silent)
+		writable := a.Writable()
+		_, accepted := accept(ctx, a, "x")
+		if a.beaten.Load() != silent {
+			continue
+		}
+		if writable == nil {
+			t.Error("writable without a beat for 21 s")
+		}
+		if !errors.Is(accepted, fault.Unavailable) {
+			t.Errorf("accepted: %v", accepted)
+		}
 	}
 	if err := a.beat(ctx); err != nil {
 		t.Fatal(err)

@@ -376,6 +376,7 @@ type committer struct {
 	cache   map[string]*prepared
 	nextTry time.Time     // not before: a lost connection is tried again
 	backoff time.Duration // of the next try
+	doubt   string        // PostgreSQL: the transaction whose COMMIT failed, and may have come through (see resolve)
 	pages   int           // estimate of what the log holds beyond the database
 	groups  [kinds][]*mutation
 	vals    []any // scratch, passed from one transaction to the next
@@ -535,6 +536,7 @@ func (c *committer) run(batch []*mutation) (err error) {
 		return err
 	}
 	if err := c.exec(ctx, "COMMIT", "COMMIT"); err != nil {
+		c.doubt = t.xid
 		return err
 	}
 	c.vals, c.buf = t.vals[:0], t.buf[:0]
@@ -562,21 +564,33 @@ func (c *committer) exec(ctx context.Context, lite, pg string) error {
 	return err
 }
 
-// connect takes the connection, or a new one after it was lost.
+// connect takes the connection, or a new one after it was lost, and leaves no commit in doubt.
 func (c *committer) connect(ctx context.Context) error {
-	if c.conn != nil {
+	if c.conn != nil && c.doubt == "" {
 		return nil
 	}
-	if now := time.Now(); now.Before(c.nextTry) {
-		return errNotConnected
+	if c.conn == nil {
+		if now := time.Now(); now.Before(c.nextTry) {
+			return errNotConnected
+		}
+		conn, err := c.s.write.Conn(ctx)
+		if err != nil {
+			c.backoff = min(max(2*c.backoff, 100*time.Millisecond), 2*time.Second)
+			c.nextTry = time.Now().Add(c.backoff)
+			return fmt.Errorf("%w: %w", errNotConnected, err)
+		}
+		c.conn, c.backoff = conn, 0
+		if c.s.d.postgres {
+			// A server that does not notice that we are gone would keep the locks of our transaction for hours.
+			_, err := conn.ExecContext(ctx, fmt.Sprint("SET idle_in_transaction_session_timeout = ", (commitTime+5*time.Second).Milliseconds()))
+			if err != nil {
+				return err
+			}
+		}
 	}
-	conn, err := c.s.write.Conn(ctx)
-	if err != nil {
-		c.backoff = min(max(2*c.backoff, 100*time.Millisecond), 2*time.Second)
-		c.nextTry = time.Now().Add(c.backoff)
-		return fmt.Errorf("%w: %w", errNotConnected, err)
+	if err := c.resolve(ctx); err != nil {
+		return err
 	}
-	c.conn, c.backoff = conn, 0
 	c.s.setTrouble(&c.s.lost, nil)
 	return nil
 }
@@ -623,6 +637,7 @@ func (c *committer) probe() {
 		c.s.fillBallast()
 	case troubleLost:
 		c.drop()
+		c.s.setTrouble(&c.s.lost, fmt.Errorf("no connection to the database: %w", err))
 	case troubleFatal:
 		c.s.fatal(err)
 	}
@@ -631,7 +646,7 @@ func (c *committer) probe() {
 // checkpoint moves the log into the database. We do it ourselves because SQLite, when it does it at a
 // commit, keeps an I/O error to itself, and after a failed sync nothing may be acknowledged
 // (reliability.md §0-2). The log file itself is kept and overwritten: that takes a third off each
-// sync (performance.md §7-7).
+// sync.
 func (c *committer) checkpoint(idle bool) {
 	if c.s.d.postgres || c.conn == nil || c.pages < checkpointIdle || !idle && c.pages < checkpointBusy {
 		return
@@ -666,6 +681,7 @@ type tx struct {
 	s   *Store
 	ctx context.Context
 	now time.Time
+	xid string // PostgreSQL: its number
 
 	vals    []any // scratch for rows
 	jobs    []*queue.Job

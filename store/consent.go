@@ -18,9 +18,10 @@ import (
 
 const consentColumns = `id, app, subscriber, scopes, how, given, changed, used, revoked, revoked_by`
 
-func scanConsent(r interface{ Scan(...any) error }) (c oauth.Consent, err error) {
+// scanConsent reads the columns, and more that were selected after them.
+func scanConsent(r interface{ Scan(...any) error }, more ...any) (c oauth.Consent, err error) {
 	var given, changed, used, revoked int64
-	err = r.Scan(&c.ID, &c.App, &c.Subscriber, &c.Scopes, &c.How, &given, &changed, &used, &revoked, &c.RevokedBy)
+	err = r.Scan(append([]any{&c.ID, &c.App, &c.Subscriber, &c.Scopes, &c.How, &given, &changed, &used, &revoked, &c.RevokedBy}, more...)...)
 	c.Given, c.Changed, c.Used, c.Revoked = at(given), at(changed), at(used), at(revoked)
 	return c, err
 }
@@ -76,12 +77,13 @@ func (s *Store) Consent(ctx context.Context, of app.Tenant, m number.MSISDN) (c 
 // the consent is withdrawn: its row keeps the scopes that it covered last, and no token of it is live
 // any more, because Token looks at the row. A consent that covers none of those named stays as it is.
 func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n id.Number, scopes []app.Scope, by string) (c oauth.Consent, ok bool, err error) {
-	moment := s.ids.Next()
 	err = s.end(ctx, func(t *tx) error {
 		c, ok = oauth.Consent{}, false
-		err := t.query(`SELECT `+consentColumns+` FROM consent WHERE id = ? AND app = ? AND subscriber = ? AND revoked = 0 {lock}`, nil,
+		var generation int64
+		var lost string
+		err := t.query(`SELECT `+consentColumns+`, generation, lost FROM consent WHERE id = ? AND app = ? AND subscriber = ? AND revoked = 0 {lock}`, nil,
 			[]any{int64(n), int64(of.App()), string(m)}, func(r *sql.Rows) (err error) {
-				c, err = scanConsent(r)
+				c, err = scanConsent(r, &generation, &lost)
 				ok = err == nil
 				return err
 			})
@@ -92,11 +94,6 @@ func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n 
 			return refuse(errUnchanged)
 		}
 		now := at(ms(t.now)) // as it will be read
-		var lost string
-		err = t.query(`SELECT lost FROM consent WHERE id = ?`, nil, []any{int64(n)}, func(r *sql.Rows) error { return r.Scan(&lost) })
-		if err != nil {
-			return err
-		}
 		rest := slices.DeleteFunc(split(c.Scopes), func(sc string) bool { return slices.Contains(scopes, app.Scope(sc)) })
 		left := strings.Join(rest, ",")
 		switch {
@@ -105,16 +102,17 @@ func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n 
 		case left == c.Scopes:
 			return refuse(errUnchanged)
 		default:
+			generation++
 			for _, sc := range split(c.Scopes) {
 				if !slices.Contains(rest, sc) {
-					lost = lose(lost, sc, moment)
+					lost = lose(lost, sc, generation)
 				}
 			}
 			c.Scopes = left
 		}
 		c.Changed = now
-		_, err = t.exec(`UPDATE consent SET scopes = ?, changed = ?, revoked = ?, revoked_by = ?, lost = ? WHERE id = ?`, nil,
-			c.Scopes, ms(c.Changed), ms(c.Revoked), c.RevokedBy, lost, int64(n))
+		_, err = t.exec(`UPDATE consent SET scopes = ?, changed = ?, revoked = ?, revoked_by = ?, generation = ?, lost = ? WHERE id = ?`, nil,
+			c.Scopes, ms(c.Changed), ms(c.Revoked), c.RevokedBy, generation, lost, int64(n))
 		t.changed(ChangeConsent, int64(n))
 		return err
 	})
@@ -124,23 +122,26 @@ func (s *Store) Withdraw(ctx context.Context, of app.Tenant, m number.MSISDN, n 
 	return c, ok, nil
 }
 
-// lose notes that a scope was taken off a consent. The moment is a row number, because tokens have one too.
-func lose(lost, scope string, moment id.Number) string {
+// lose notes the generation with which a scope was taken off a consent.
+func lose(lost, scope string, generation int64) string {
 	list := slices.DeleteFunc(split(lost), func(was string) bool { return strings.HasPrefix(was, scope+" ") })
-	return strings.Join(append(list, scope+" "+strconv.FormatInt(int64(moment), 10)), ",")
+	return strings.Join(append(list, scope+" "+strconv.FormatInt(generation, 10)), ",")
 }
 
-// coveredSince is what a consent covers of the token of that number: scopes that were taken off it later have ended
-// for that token, even if the subscriber has said yes to them again since. That yes is for tokens made after it.
-func coveredSince(scopes, lost string, token id.Number) string {
+// coveredSince is what a consent covers of a code, or of a token that came of it: scopes that were taken off the
+// consent since its yes have ended for it, even if the subscriber has said yes to them again. That is for others.
+//
+// Generations are counted in the row, one after the other. The numbers of rows would not do: they are drawn before
+// the commit, by clocks that may be apart.
+func coveredSince(scopes, lost string, generation int64) string {
 	if lost == "" {
 		return scopes
 	}
 	ended := map[string]bool{}
 	for _, entry := range split(lost) {
-		scope, when, _ := strings.Cut(entry, " ")
-		n, err := strconv.ParseInt(when, 10, 64)
-		ended[scope] = err != nil || int64(token) < n
+		scope, with, _ := strings.Cut(entry, " ")
+		n, err := strconv.ParseInt(with, 10, 64)
+		ended[scope] = err != nil || generation < n
 	}
 	return strings.Join(slices.DeleteFunc(split(scopes), func(sc string) bool { return ended[sc] }), ",")
 }

@@ -200,18 +200,81 @@ func (s *Store) skew(asked time.Time, db time.Time) {
 	s.setTrouble(&s.skewed, nil)
 }
 
+// punctual is an error if this node's clock is in doubt: then it must not decide that something's time is over (R6).
+// The database is asked now, because a clock may have been set since the last beat.
+func (s *Store) punctual(ctx context.Context) error {
+	if !s.d.postgres {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(ctx, maxSkew)
+	defer stop()
+	asked := time.Now()
+	db, err := dbTime(ctx, s.read)
+	if err != nil {
+		return err
+	}
+	s.skew(asked, db)
+	if err := s.skewed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // fence locks the node's own row for the transaction: from here to the commit nobody can declare us
 // dead, and if somebody has, nothing is written.
 func (t *tx) fence() error {
 	if !t.s.d.postgres {
 		return nil
 	}
-	var one int
-	err := t.c.conn.QueryRowContext(t.ctx, "SELECT 1 FROM node WHERE incarnation = $1 FOR KEY SHARE", t.s.self).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return errLeaseLost
-	}
+	var err error
+	t.xid, err = t.c.lockNode(t.ctx, "FOR KEY SHARE")
 	return err
+}
+
+// lockNode locks the node's own row and gives the number of the transaction that does.
+func (c *committer) lockNode(ctx context.Context, how string) (xid string, err error) {
+	err = c.conn.QueryRowContext(ctx, "SELECT pg_current_xact_id()::xid::text FROM node WHERE incarnation = $1 "+how, c.s.self).Scan(&xid)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", errLeaseLost
+	}
+	return xid, err
+}
+
+// resolve frees the jobs of the transaction in doubt. If it was committed after all, this incarnation owns the jobs
+// that it claimed or added as held, and nobody here knows: its writers were refused (R2, R3). It is the first thing
+// done after such a commit, so there is never more than one in doubt, and the jobs are told from those that are held
+// here by the transaction that wrote their rows.
+//
+// The server may still be at it. The lock of the row waits for its end, because the fence of each transaction has a
+// share in it.
+func (c *committer) resolve(ctx context.Context) (err error) {
+	if c.doubt == "" {
+		return nil
+	}
+	if _, err := c.conn.ExecContext(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			if _, e := c.conn.ExecContext(ctx, "ROLLBACK"); e != nil {
+				c.drop()
+			}
+		}
+	}()
+	if _, err := c.lockNode(ctx, "FOR UPDATE"); err != nil {
+		return err
+	}
+	res, err := c.conn.ExecContext(ctx, "UPDATE job SET owner = 0 WHERE owner = $1 AND xmin = $2::text::xid", c.s.self, c.doubt)
+	if err != nil {
+		return err
+	}
+	if _, err := c.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	n, _ := res.RowsAffected()
+	c.s.log.Info("the outcome of the commit that got no answer is known", "jobs_freed", n)
+	c.doubt = ""
+	return nil
 }
 
 // fenced is an error once this node has not been able to beat for so long that others may soon call
@@ -295,10 +358,11 @@ func (s *Store) leave(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, sqlText("UPDATE job SET owner = 0 WHERE owner = ?"), s.self); err != nil {
+	// First the node, which waits for a commit of ours that the server may still be at: its jobs are to be freed too.
+	if _, err := tx.ExecContext(ctx, sqlText("DELETE FROM node WHERE incarnation = ?"), s.self); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, sqlText("DELETE FROM node WHERE incarnation = ?"), s.self); err != nil {
+	if _, err := tx.ExecContext(ctx, sqlText("UPDATE job SET owner = 0 WHERE owner = ?"), s.self); err != nil {
 		return err
 	}
 	return tx.Commit()

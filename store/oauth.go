@@ -33,17 +33,17 @@ func (t *tx) issue(batch []*mutation) error {
 func appendTokens(v []any, tokens []oauth.Token) []any {
 	for i := range tokens {
 		k := &tokens[i]
-		v = append(v, int64(k.ID), int64(k.Kind), int64(k.Family), int64(k.App), string(k.Subscriber), int64(k.Consent), k.Scopes, k.Hash[:],
-			thumbprint(&k.Key), ms(k.Expires), flag(k.Revoked))
+		v = append(v, int64(k.ID), int64(k.Kind), int64(k.Family), int64(k.App), string(k.Subscriber), int64(k.Consent), k.Generation, k.Scopes,
+			k.Hash[:], thumbprint(&k.Key), ms(k.Expires), flag(k.Revoked))
 	}
 	return v
 }
 
 func (t *tx) insertTokens(v []any) error {
-	_, err := t.exec(`WITH {r id int, kind int, family int, app int, subscriber text, consent int, scopes text, hash blob, jkt blob,
-			expires int, revoked int}
-		INSERT INTO token (id, kind, family, app, subscriber, consent, scopes, hash, jkt, expires, revoked)
-		SELECT id, kind, family, app, subscriber, consent, scopes, hash, jkt, expires, revoked FROM r`, v)
+	_, err := t.exec(`WITH {r id int, kind int, family int, app int, subscriber text, consent int, generation int, scopes text, hash blob,
+			jkt blob, expires int, revoked int}
+		INSERT INTO token (id, kind, family, app, subscriber, consent, generation, scopes, hash, jkt, expires, revoked)
+		SELECT id, kind, family, app, subscriber, consent, generation, scopes, hash, jkt, expires, revoked FROM r`, v)
 	return err
 }
 
@@ -58,7 +58,8 @@ func thumbprint(k *[32]byte) any {
 // Token reads a token. Revoked is also set when its family is revoked or gone, or its consent withdrawn
 // or gone.
 func (s *Store) Token(ctx context.Context, n id.Number) (k oauth.Token, ok bool, err error) {
-	row, err := s.row(ctx, `SELECT t.kind, t.family, t.app, t.subscriber, t.consent, t.scopes, t.hash, t.jkt, t.expires, t.rotated, t.sealed,
+	row, err := s.row(ctx, `SELECT t.kind, t.family, t.app, t.subscriber, t.consent, t.generation, t.scopes, t.hash, t.jkt, t.expires, t.rotated,
+			t.sealed,
 			CASE WHEN t.revoked = 1 OR t.family NOT IN (0, t.id) AND COALESCE(f.revoked, 1) = 1
 				OR t.consent <> 0 AND COALESCE(c.revoked, 1) <> 0 THEN 1 ELSE 0 END,
 			CASE WHEN t.consent = 0 THEN t.scopes ELSE COALESCE(c.scopes, '') END, COALESCE(c.lost, '')
@@ -69,7 +70,8 @@ func (s *Store) Token(ctx context.Context, n id.Number) (k oauth.Token, ok bool,
 	var expires, rotated int64
 	var hash, key []byte
 	var lost string
-	err = row.Scan(&k.Kind, &k.Family, &k.App, &k.Subscriber, &k.Consent, &k.Scopes, &hash, &key, &expires, &rotated, &k.Sealed, &k.Revoked, &k.Covered, &lost)
+	err = row.Scan(&k.Kind, &k.Family, &k.App, &k.Subscriber, &k.Consent, &k.Generation, &k.Scopes, &hash, &key, &expires, &rotated,
+		&k.Sealed, &k.Revoked, &k.Covered, &lost)
 	if none(err) {
 		return oauth.Token{}, false, nil
 	}
@@ -77,7 +79,7 @@ func (s *Store) Token(ctx context.Context, n id.Number) (k oauth.Token, ok bool,
 		return oauth.Token{}, false, err
 	}
 	k.ID, k.Expires, k.Rotated = n, at(expires), at(rotated)
-	k.Covered = coveredSince(k.Covered, lost, n)
+	k.Covered = coveredSince(k.Covered, lost, k.Generation)
 	copy(k.Hash[:], hash)
 	copy(k.Key[:], key)
 	return k, true, nil
@@ -155,6 +157,7 @@ func (t *tx) exchange(of app.Tenant, x *oauth.Exchange, spend string, args ...an
 func (s *Store) Approve(ctx context.Context, a *oauth.Approval) error {
 	fresh := int64(s.ids.Next()) // the consent's, if there is none in force
 	var c oauth.Consent
+	var generation int64
 	err := s.call(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO once (key, until) VALUES (?,?) ON CONFLICT DO NOTHING`, nil, a.Once[:], ms(a.Until))
 		if err != nil {
@@ -167,9 +170,9 @@ func (s *Store) Approve(ctx context.Context, a *oauth.Approval) error {
 		when := orNow(a.Consent.Changed, t.now)
 		err = t.query(`INSERT INTO consent (id, app, subscriber, scopes, how, given, changed) VALUES (?,?,?,?,?,?,?)
 			ON CONFLICT (app, subscriber) WHERE revoked = 0 DO UPDATE SET how = excluded.how, changed = excluded.changed
-			RETURNING `+consentColumns, nil, []any{fresh, int64(a.Consent.App), string(a.Consent.Subscriber), a.Consent.Scopes, a.Consent.How,
+			RETURNING `+consentColumns+`, generation`, nil, []any{fresh, int64(a.Consent.App), string(a.Consent.Subscriber), a.Consent.Scopes, a.Consent.How,
 			ms(when), ms(when)}, func(r *sql.Rows) (err error) {
-			c, err = scanConsent(r)
+			c, err = scanConsent(r, &generation)
 			return err
 		})
 		if err != nil {
@@ -182,16 +185,16 @@ func (s *Store) Approve(ctx context.Context, a *oauth.Approval) error {
 			}
 		}
 		k := &a.Code
-		_, err = t.exec(`INSERT INTO code (id, hash, app, subscriber, consent, scopes, redirect, challenge, jkt, expires)
-			VALUES (?,?,?,?,?,?,?,?,?,?)`, nil, int64(k.ID), k.Hash[:], int64(k.App), string(k.Subscriber), int64(c.ID), k.Scopes, k.Redirect,
-			k.Challenge, thumbprint(&k.Key), ms(k.Expires))
+		_, err = t.exec(`INSERT INTO code (id, hash, app, subscriber, consent, generation, scopes, redirect, challenge, jkt, expires)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?)`, nil, int64(k.ID), k.Hash[:], int64(k.App), string(k.Subscriber), int64(c.ID), generation, k.Scopes,
+			k.Redirect, k.Challenge, thumbprint(&k.Key), ms(k.Expires))
 		t.changed(ChangeConsent, int64(c.ID))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	a.Consent, a.Code.Consent = c, c.ID
+	a.Consent, a.Code.Consent, a.Code.Generation = c, c.ID, generation
 	return nil
 }
 
@@ -215,14 +218,17 @@ func split(scopes string) []string {
 
 // Code reads an authorization code; ok is false if there is none.
 func (s *Store) Code(ctx context.Context, n id.Number) (c oauth.Code, ok bool, err error) {
-	row, err := s.row(ctx, `SELECT hash, app, subscriber, consent, scopes, redirect, challenge, jkt, expires, used, family, sealed, lost
-		FROM code WHERE id = ?`, int64(n))
+	row, err := s.row(ctx, `SELECT k.hash, k.app, k.subscriber, k.consent, k.generation, k.scopes, k.redirect, k.challenge, k.jkt, k.expires,
+			k.used, k.family, k.sealed, k.lost, CASE WHEN c.revoked = 0 THEN c.scopes ELSE '' END, COALESCE(c.lost, '')
+		FROM code k LEFT JOIN consent c ON c.id = k.consent WHERE k.id = ?`, int64(n))
 	if err != nil {
 		return c, false, err
 	}
 	var hash, key []byte
 	var expires, used int64
-	err = row.Scan(&hash, &c.App, &c.Subscriber, &c.Consent, &c.Scopes, &c.Redirect, &c.Challenge, &key, &expires, &used, &c.Family, &c.Sealed, &c.Lost)
+	var lost string
+	err = row.Scan(&hash, &c.App, &c.Subscriber, &c.Consent, &c.Generation, &c.Scopes, &c.Redirect, &c.Challenge, &key, &expires,
+		&used, &c.Family, &c.Sealed, &c.Lost, &c.Covered, &lost)
 	if none(err) {
 		return oauth.Code{}, false, nil
 	}
@@ -230,6 +236,7 @@ func (s *Store) Code(ctx context.Context, n id.Number) (c oauth.Code, ok bool, e
 		return oauth.Code{}, false, err
 	}
 	c.ID, c.Expires, c.Used = n, at(expires), at(used)
+	c.Covered = coveredSince(c.Covered, lost, c.Generation)
 	copy(c.Hash[:], hash)
 	copy(c.Key[:], key)
 	return c, true, nil

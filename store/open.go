@@ -275,6 +275,11 @@ func (s *Store) openSQLite() error {
 	return nil
 }
 
+const (
+	pingIdle = time.Second     // a connection that has been idle for longer is asked whether it works
+	pingTime = 2 * time.Second // and must answer
+)
+
 func (s *Store) openPostgres(ctx context.Context) error {
 	s.d.postgres = true
 	cfg, err := pgx.ParseConfig(s.cfg.URL)
@@ -289,8 +294,26 @@ func (s *Store) openPostgres(ctx context.Context) error {
 		_, err := c.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`)
 		return err
 	})
-	s.write = stdlib.OpenDB(*cfg, durable)
-	s.read = stdlib.OpenDB(*cfg, durable)
+	// Nobody is told that an idle connection has lost its other end, as in a failover. So it is asked before it is
+	// used again; without a limit that would take as long as the caller's patience, and the next might be no better.
+	ask := stdlib.OptionShouldPing(func(ctx context.Context, p stdlib.ShouldPingParams) bool {
+		if p.IdleDuration > pingIdle {
+			ctx, stop := context.WithTimeout(ctx, pingTime)
+			defer stop()
+			if p.Conn.Ping(ctx) != nil {
+				p.Conn.Close(ctx)
+			}
+		}
+		return false
+	})
+	drop := stdlib.OptionResetSession(func(_ context.Context, c *pgx.Conn) error {
+		if c.IsClosed() {
+			return sqlBad
+		}
+		return nil
+	})
+	s.write = stdlib.OpenDB(*cfg, durable, ask, drop)
+	s.read = stdlib.OpenDB(*cfg, durable, ask, drop)
 	s.write.SetMaxOpenConns(2)
 	s.write.SetMaxIdleConns(2)
 	s.read.SetMaxOpenConns(8)

@@ -96,6 +96,7 @@ func TestNoReadOfOneScansATable(t *testing.T) {
 		func() error { _, _, err := s.Request(ctx, 1); return err },
 		func() error { _, err := s.Requests(ctx, gateway.RequestFilter{App: 1}, 0, 9); return err },
 		func() error { _, err := s.Audit(ctx, audit.Filter{Object: "x"}); return err },
+		func() error { _, err := s.Audit(ctx, audit.Filter{Actor: "x"}); return err },
 	} {
 		must(read())
 	}

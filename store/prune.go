@@ -13,8 +13,11 @@ import (
 const pruneStep = 2000
 
 // Prune erases texts older than content and removes rows older than meta. It works in small steps
-// between other commits and may be stopped at any time.
+// between other commits and may be stopped at any time. A node whose clock is in doubt erases nothing.
 func (s *Store) Prune(ctx context.Context, content, meta time.Time) error {
+	if err := s.punctual(ctx); err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
 	top, low := int64(id.At(content)), int64(id.At(meta))
 	// What an earlier run of this process has erased need not be read again.
 	from := s.erased.Load()
@@ -70,6 +73,9 @@ const sealedLife = time.Minute
 // claims, changes everybody has seen, spent forms, pushed requests, sealed replies, details of requests.
 func (s *Store) sweep(ctx context.Context) error {
 	now := s.now()
+	if err := s.punctual(ctx); err != nil {
+		return err
+	}
 	steps := []struct {
 		text string
 		arg  int64
@@ -124,6 +130,9 @@ const (
 // left. It reads all the old ones, so it is not done often.
 func (s *Store) sweepOld(ctx context.Context) error {
 	now := s.now()
+	if err := s.punctual(ctx); err != nil {
+		return err
+	}
 	token, code := now.Add(-tokenLife), now.Add(-codeLife)
 	steps := []struct {
 		text string

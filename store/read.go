@@ -5,7 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"longlines/queue"
 )
@@ -28,22 +30,66 @@ func (s *Store) reader(ctx context.Context, text string) (*sql.Stmt, error) {
 	return st, nil
 }
 
+// silence is how long a server may say nothing in the middle of a read.
+const silence = 10 * time.Second
+
+var errSilent = fmt.Errorf("the database has said nothing for %s", silence)
+
+// reading is a read under way. Its context ends when the server falls silent: after a failover nothing may come
+// through an open connection any more, and whoever waits there, the poll for jobs above all, would do so until TCP
+// gives up. pgx then closes the connection, and the next read has another. A long answer takes as long as it takes.
+type reading struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	alarm  *time.Timer // nil on SQLite, whose calls return by themselves
+}
+
+func (s *Store) reading(ctx context.Context) reading {
+	if !s.d.postgres {
+		return reading{ctx: ctx}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	return reading{ctx, cancel, time.AfterFunc(silence, func() { cancel(errSilent) })}
+}
+
+// heard notes a word of the server.
+func (r reading) heard() {
+	if r.alarm != nil {
+		r.alarm.Reset(silence)
+	}
+}
+
+// end ends the read; its error is then that of the silence, if that is why. The caller has not gone away.
+func (r reading) end(err error) error {
+	if r.alarm == nil {
+		return err
+	}
+	r.alarm.Stop()
+	if err != nil && context.Cause(r.ctx) == errSilent {
+		err = fmt.Errorf("%w: %v", errSilent, err)
+	}
+	r.cancel(nil)
+	return err
+}
+
 // row is one row to be scanned.
 type row struct {
 	*sql.Row
 	s *Store
+	r reading
 }
 
-// Scan is sql.Row's, and notices storage that cannot be trusted.
-func (r row) Scan(dst ...any) error { return r.s.checked(r.Row.Scan(dst...)) }
+// Scan is sql.Row's, and notices storage that cannot be trusted. It ends the read.
+func (r row) Scan(dst ...any) error { return r.s.checked(r.r.end(r.Row.Scan(dst...))) }
 
-// row reads one row.
+// row reads one row, which must be scanned.
 func (s *Store) row(ctx context.Context, text string, args ...any) (row, error) {
-	st, err := s.reader(ctx, s.text(text, 0))
+	r := s.reading(ctx)
+	st, err := s.reader(r.ctx, s.text(text, 0))
 	if err != nil {
-		return row{}, s.checked(err)
+		return row{}, s.checked(r.end(err))
 	}
-	return row{st.QueryRowContext(ctx, s.d.single(args)...), s}, nil
+	return row{st.QueryRowContext(r.ctx, s.d.single(args)...), s, r}, nil
 }
 
 // checked looks at the error of a read. One that shows the storage to be damaged ends the store: what
@@ -57,10 +103,11 @@ func (s *Store) checked(err error) error {
 
 // rows reads rows. vals fill the row source, if the statement has one.
 func (s *Store) rows(ctx context.Context, text string, vals, args []any, fn func(*sql.Rows) error) error {
-	return s.checked(s.scan(ctx, text, vals, args, fn))
+	r := s.reading(ctx)
+	return s.checked(r.end(s.scan(r, text, vals, args, fn)))
 }
 
-func (s *Store) scan(ctx context.Context, text string, vals, args []any, fn func(*sql.Rows) error) error {
+func (s *Store) scan(r reading, text string, vals, args []any, fn func(*sql.Rows) error) error {
 	n := 0
 	args = s.d.single(args)
 	if vals != nil {
@@ -75,15 +122,16 @@ func (s *Store) scan(ctx context.Context, text string, vals, args []any, fn func
 			args = append(vals, args...)
 		}
 	}
-	st, err := s.reader(ctx, s.text(text, n))
+	st, err := s.reader(r.ctx, s.text(text, n))
 	if err != nil {
 		return err
 	}
-	rs, err := st.QueryContext(ctx, args...)
+	rs, err := st.QueryContext(r.ctx, args...)
 	if err != nil {
 		return err
 	}
 	for rs.Next() {
+		r.heard()
 		if err := fn(rs); err != nil {
 			rs.Close()
 			return err

@@ -884,8 +884,11 @@ func (s *Store) Orphans(ctx context.Context, before time.Time, n int) ([]message
 }
 
 // Overdue reads recipients that no receipt has made final although their validity ended before the
-// given moment.
+// given moment. A node whose clock is in doubt reads none.
 func (s *Store) Overdue(ctx context.Context, expired time.Time, after id.Number, n int) ([]sms.MT, error) {
+	if err := s.punctual(ctx); err != nil {
+		return nil, err
+	}
 	// Nothing accepted after that moment has expired by it; and below the lowest row that was not final
 	// when we last looked none ever will be again, so the look-up does not read the same rows twice.
 	top := id.At(expired)

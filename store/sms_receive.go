@@ -254,8 +254,12 @@ func (t *tx) dropSet(g group) error {
 	return err
 }
 
-// JoinStale turns segments whose text has not become whole by the moment into partial texts.
+// JoinStale turns segments whose text has not become whole by the moment into partial texts, unless the
+// node's clock is in doubt.
 func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(sms.MO) *queue.Job) ([]sms.Reception, error) {
+	if err := s.punctual(ctx); err != nil {
+		return nil, err
+	}
 	var out []sms.Reception
 	err := s.call(ctx, func(t *tx) error {
 		out = nil

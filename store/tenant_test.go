@@ -57,6 +57,7 @@ var tenantless = map[string]string{
 	"Attempted":    everyone,
 	"ConsentsUsed": everyone,
 	"Claim":        everyone,
+	"ClaimExpired": everyone,
 	"Due":          everyone,
 	"Retry":        everyone,
 	"Release":      everyone,

@@ -134,6 +134,14 @@ func audited(t *testing.T, cfg store.Config) {
 	if len(list) != 1 || !list[0].At.Equal(odd.At) || list[0].Actor != given.Actor || list[0].Request != "01J" || list[0].Detail != "a\uFFFD\uFFFDb" {
 		t.Errorf("by object: %+v", list)
 	}
+	odd.Actor, odd.Object = "subscriber +14255550101", "app other"
+	_, err = s.PutRule(audit.With(ctx, odd), rule)
+	must(t, err)
+	for f, want := range map[audit.Filter]int{{Actor: odd.Actor}: 1, {Actor: odd.Actor, Object: "app other"}: 1, {Actor: odd.Actor, Object: "app odd"}: 0, {Actor: "nobody"}: 0} {
+		if list = get[[]audit.Entry](t)(s.Audit(ctx, f)); len(list) != want || want == 1 && (list[0].Actor != odd.Actor || list[0].Object != "app other") {
+			t.Errorf("by %+v: %+v", f, list)
+		}
+	}
 }
 
 func chained(t *testing.T, cfg store.Config) {

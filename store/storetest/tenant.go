@@ -131,7 +131,7 @@ func people(t *testing.T, cfg store.Config) {
 		con, _ := grant(t, s, c.a, c.m, "SMS")
 		ids = append(ids, con.ID)
 	}
-	get[app.ID](t)(s.PutApp(ctx, app.App{ID: gone, Name: "gone", Key: "gone", Level: app.LevelSandbox, Created: now(), Deleted: true}))
+	get[app.ID](t)(s.PutApp(ctx, app.App{ID: gone, Version: 1, Name: "gone", Key: "gone", Level: app.LevelSandbox, Created: now(), Deleted: true}))
 	for _, c := range []struct {
 		name   string
 		level  app.Level

@@ -6,12 +6,14 @@ ALTER TABLE app ADD COLUMN on_network BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE app ADD COLUMN dpop       BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE app ADD COLUMN introspect BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE app ADD COLUMN promoted   BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE app ADD COLUMN version    BIGINT NOT NULL DEFAULT 0; -- counts the changes
 
 -- A token from before this has no consent: it covers what it was issued for.
-ALTER TABLE token ADD COLUMN consent BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE token ADD COLUMN jkt     BYTEA; -- of the key it is bound to
-ALTER TABLE token ADD COLUMN rotated BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE token ADD COLUMN sealed  BYTEA;
+ALTER TABLE token ADD COLUMN consent    BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN generation BIGINT NOT NULL DEFAULT 0; -- of the consent at its yes
+ALTER TABLE token ADD COLUMN jkt        BYTEA; -- of the key it is bound to
+ALTER TABLE token ADD COLUMN rotated    BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN sealed     BYTEA;
 
 -- One row in force per app and subscriber. Withdrawn ones (revoked > 0) stay as evidence.
 CREATE TABLE consent (
@@ -25,7 +27,10 @@ CREATE TABLE consent (
     used       BIGINT NOT NULL DEFAULT 0,
     revoked    BIGINT NOT NULL DEFAULT 0,
     revoked_by TEXT NOT NULL DEFAULT '',
-    lost       TEXT NOT NULL DEFAULT ''  -- what was taken off it, and the row number of that moment: 'SMS 123,MMS 456'
+    -- How often scopes were taken off it. A code has the number of its yes, and so have its tokens: what was taken
+    -- off later (lost, 'SMS 1,MMS 3') they do not get again, whatever is said yes to since.
+    generation BIGINT NOT NULL DEFAULT 0,
+    lost       TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX consent_in_force ON consent (app, subscriber) WHERE revoked = 0;
 CREATE INDEX consent_subscriber ON consent (subscriber, id);
@@ -38,6 +43,7 @@ CREATE TABLE code (
     app        BIGINT NOT NULL,
     subscriber TEXT NOT NULL,
     consent    BIGINT NOT NULL,
+    generation BIGINT NOT NULL,
     scopes     TEXT NOT NULL,
     redirect   TEXT NOT NULL,
     challenge  TEXT NOT NULL,
@@ -104,6 +110,7 @@ CREATE TABLE audit (
     hash    BYTEA NOT NULL
 );
 CREATE INDEX audit_object ON audit (object, seq);
+CREATE INDEX audit_actor ON audit (actor, seq);
 
 -- What some requests and their answers looked like. Beside request, so that its rows stay short.
 CREATE TABLE request_detail (
@@ -125,7 +132,9 @@ DROP INDEX token_sealed;
 ALTER TABLE token DROP COLUMN sealed;
 ALTER TABLE token DROP COLUMN rotated;
 ALTER TABLE token DROP COLUMN jkt;
+ALTER TABLE token DROP COLUMN generation;
 ALTER TABLE token DROP COLUMN consent;
+ALTER TABLE app DROP COLUMN version;
 ALTER TABLE app DROP COLUMN promoted;
 ALTER TABLE app DROP COLUMN introspect;
 ALTER TABLE app DROP COLUMN dpop;
