@@ -10,7 +10,7 @@ import (
 // TestErrorsOfTheAdminListenerHaveOneForm: docs/reference/conventions.md §3.7, whoever answers.
 func TestErrorsOfTheAdminListenerHaveOneForm(t *testing.T) {
 	w := start(t, nil)
-	bearer := map[string]string{"Authorization": "Bearer " + w.info.AdminToken, "Content-Type": "application/json"}
+	bearer := map[string]string{"Authorization": "Bearer " + w.info.AdminToken, "Content-Type": "application/json", "X-Correlator": "trip-7/a:b"}
 	for _, c := range []struct {
 		name   string
 		r      request
@@ -34,19 +34,22 @@ func TestErrorsOfTheAdminListenerHaveOneForm(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := w.do(w.info.Admin, c.r)
 			var d struct {
-				Type, Title, Detail, Instance, Code string
-				Status                              int
+				Type, Title, Detail, Instance, Code, Case string
+				Status                                    int
 			}
 			if err := json.Unmarshal([]byte(a.body), &d); err != nil || a.header.Get("Content-Type") != "application/problem+json" {
 				t.Fatalf("%d %s %s %v", a.status, a.header.Get("Content-Type"), a.body, err)
 			}
 			page := w.info.API + "/errors/" + c.page
-			code, _, _ := strings.Cut(c.page, "#")
-			if a.status != c.status || d.Status != c.status || d.Type != page || d.Code != code || d.Title == "" || !strings.Contains(d.Detail, c.say) {
+			code, anchor, _ := strings.Cut(c.page, "#")
+			if a.status != c.status || d.Status != c.status || d.Type != page || d.Code != code || d.Case != anchor || d.Title == "" || !strings.Contains(d.Detail, c.say) {
 				t.Errorf("%d %s, want %d of %s that says %q", a.status, a.body, c.status, page, c.say)
 			}
 			if id := a.header.Get("X-Request-Id"); !strings.HasPrefix(id, "req_") || d.Instance != id {
 				t.Errorf("the request is %q, the instance %q", id, d.Instance)
+			}
+			if got := a.header.Get("X-Correlator"); got != c.r.header["X-Correlator"] {
+				t.Errorf("the caller's correlator is answered by %q", got)
 			}
 			if got := a.header.Get("Link"); got != "<"+page+`>; rel="describedby"` {
 				t.Errorf("Link: %s", got)

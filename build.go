@@ -77,6 +77,21 @@ func (p *Platform) loopbackOnly() bool {
 	return isLoopback(p.apiL.Addr().String()) && isLoopback(p.adminL.Addr().String())
 }
 
+// watch has what is read from the store at the start read again once it changes. It comes before the reading, because a
+// change that another node makes between the two would be told to nobody.
+func (p *Platform) watch() {
+	for kind, reload := range map[string]func(context.Context) error{
+		store.ChangeApp:    func(ctx context.Context) error { return p.apps.Reload(ctx) },
+		store.ChangeLink:   func(ctx context.Context) error { return p.router.Reload(ctx) },
+		store.ChangeRule:   func(ctx context.Context) error { return p.router.Reload(ctx) },
+		store.ChangeOptOut: func(ctx context.Context) error { return p.texts.ReloadOptOuts(ctx) },
+	} {
+		r := &reloader{what: kind, reload: reload, dirty: make(chan struct{}, 1)} // read by Run, when all of them are there
+		p.store.Watch(kind, func(int64) { r.mark() })
+		p.reloaders = append(p.reloaders, r)
+	}
+}
+
 // build constructs everything between the store and the listeners.
 func (p *Platform) build(ctx context.Context, reg *prometheus.Registry, token string, key []byte) error {
 	cfg, st := p.cfg, p.store
@@ -128,13 +143,6 @@ func (p *Platform) build(ctx context.Context, reg *prometheus.Registry, token st
 	}
 	st.Watch(store.ChangeToken, func(n int64) { p.tokens.Revoked(id.Number(n)) })
 	st.Watch(store.ChangeConsent, func(n int64) { p.tokens.Changed(id.Number(n)) })
-	for kind, reload := range map[string]func(context.Context) error{
-		"app": p.apps.Reload, "link": p.router.Reload, "rule": p.router.Reload, "optout": p.texts.ReloadOptOuts,
-	} {
-		r := &reloader{what: kind, reload: reload, dirty: make(chan struct{}, 1)}
-		st.Watch(kind, func(int64) { r.mark() })
-		p.reloaders = append(p.reloaders, r)
-	}
 
 	if p.meter, err = quota.New(quota.Config{Source: st, Now: p.now}); err != nil {
 		return err
@@ -196,7 +204,7 @@ func (p *Platform) buildHTTP(ctx context.Context, reg *prometheus.Registry, toke
 	p.info.AdminToken, p.info.code = token, p.guard.Code()
 	admin := adminv1.New(adminv1.Config{Version: Version, Apps: p.apps, Router: p.router, SMS: p.texts, Meter: p.meter, Store: p.store, Tokens: p.tokens,
 		Subscribers: p.subscribers, Sealer: p.store.Sealer(), Received: p.received, Jobs: p.waitingByLink, Operations: operations, Timeline: p.feed, Now: p.now, Log: p.log})
-	show := console.Config{Guard: p.guard, Admin: admin, APIURL: p.info.API, ErrorsURL: p.info.API + "/errors", Version: Version}
+	show := console.Config{Guard: p.guard, Admin: admin, Now: p.now, APIURL: p.info.API, ErrorsURL: p.info.API + "/errors", Version: Version}
 	mux := http.NewServeMux()
 	problems := func(next http.Handler) http.Handler { return adminv1.Problems(p.store.NextRequest, p.info.API, next) }
 	mux.Handle("/admin/v1/", problems(p.guard.Wrap(admin, adminv1.Denied)))

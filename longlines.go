@@ -80,6 +80,7 @@ type Info struct {
 	// PhoneBrowser is where the browsers of virtual phones come in: http://14255550100.phone.localhost:PORT/
 	// is the platform as the phone with that number sees it, on the network.
 	PhoneBrowser string `json:"phone_browser,omitempty"`
+	OnNetwork    string `json:"on_network,omitempty"` // where the operator's enrichment proxy is taken in
 	PID          int    `json:"pid"`
 
 	code string // of the console's link
@@ -166,6 +167,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (p *Platform, err er
 	if err != nil {
 		return nil, err
 	}
+	p.watch()
 	p.feed = timeline.New(1000, p.now)
 	p.apps, err = app.NewDirectory(ctx, p.store, app.Config{Now: p.now, Operator: number.ShortCode(cfg.OAuth.SignIn.Sender), Levels: app.Levels{
 		app.LevelSandbox:    {PerMinute: cfg.Quota.Sandbox.PerMinute, PerDay: cfg.Quota.Sandbox.PerDay},
@@ -210,6 +212,9 @@ func (p *Platform) Ready() <-chan struct{} { return p.ready }
 
 // Info says how to reach the platform.
 func (p *Platform) Info() Info { return p.info }
+
+// Links are its links, by name, and how they are.
+func (p *Platform) Links() []route.LinkState { return p.router.Links() }
 
 // Timeline is the live story.
 func (p *Platform) Timeline() *timeline.Feed { return p.feed }
@@ -479,7 +484,9 @@ func (p *Platform) gauges(reg *prometheus.Registry) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "longlines_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": Version}}, func() float64 { return 1 }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "longlines_uptime_seconds", Help: "Since the start."}, func() float64 { return p.now().Sub(start).Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "longlines_store_size_bytes", Help: "Database and its log."}, func() float64 {
-			z, err := p.store.Sizes(context.Background())
+			ctx, stop := context.WithTimeout(context.Background(), 2*time.Second) // a scrape waits no longer
+			defer stop()
+			z, err := p.store.Sizes(ctx)
 			if err != nil {
 				return 0
 			}

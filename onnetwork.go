@@ -51,6 +51,7 @@ func (p *Platform) openOnNetwork(pages http.Handler, refuse func(http.ResponseWr
 		if err != nil {
 			return listenError("oauth.on_network.listen", n.Listen, err)
 		}
+		p.info.OnNetwork = l.Addr().String()
 		api, err := url.Parse(p.info.API)
 		if err != nil {
 			return err

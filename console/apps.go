@@ -24,9 +24,8 @@ func (x *console) peoplePages(page func(pattern string, serve http.HandlerFunc))
 
 // How many lines a page of a list has.
 const (
-	appsShown     = 25 // each with its quotas
-	consentsShown = 25
-	entriesShown  = 50
+	appsShown     = "25" // each with its quotas
+	consentsShown = "25"
 )
 
 // application is an app as GET /admin/v1/apps shows it.
@@ -134,6 +133,8 @@ type spending struct {
 	UsedDay    int64     `json:"used_day"`
 	MinuteEnds time.Time `json:"minute_ends"`
 	DayEnds    time.Time `json:"day_ends"`
+
+	read time.Time // when it was asked for
 }
 
 // gauge is one window of a quota: a meter, and the same in words.
@@ -151,7 +152,7 @@ func (g gauge) Spent() bool { return g.Used >= g.Limit }
 
 // Minute is the clock minute.
 func (s spending) Minute() gauge {
-	left := max(0, int64((time.Until(s.MinuteEnds)+time.Second-1)/time.Second))
+	left := max(0, int64((s.MinuteEnds.Sub(s.read)+time.Second-1)/time.Second))
 	return gauge{s.API + " this minute", s.UsedMinute, s.PerMinute,
 		fmt.Sprintf("%s of %s this minute, resets in %d s", grouped(s.UsedMinute), grouped(s.PerMinute), left)}
 }
@@ -176,6 +177,9 @@ func (x *console) quotas(r *http.Request, app string) []spending {
 	if read(r, x.Admin, "/admin/v1/quotas?"+url.Values{"app": {app}}.Encode(), &list) != nil {
 		return nil
 	}
+	for i := range list.Quotas {
+		list.Quotas[i].read = x.Now()
+	}
 	return list.Quotas
 }
 
@@ -198,7 +202,7 @@ func (x *console) apps(w http.ResponseWriter, r *http.Request) {
 	asked := r.URL.Query()
 	p := appsPage{frame: x.frame(r, r.URL.Path, "Apps"), Find: asked.Get("name"), Ended: asked.Get("deleted") != ""}
 	p.Any = p.Find != "" || p.Ended
-	q := url.Values{"limit": {strconv.Itoa(appsShown)}}
+	q := url.Values{"limit": {appsShown}}
 	set(q, "name", p.Find)
 	set(q, "after", asked.Get("after"))
 	if p.Ended {
@@ -267,7 +271,7 @@ func (x *console) app(w http.ResponseWriter, r *http.Request) {
 	}
 	p.frame = x.frame(r, r.URL.Path, p.App.Name)
 	p.App.Quotas = x.quotas(r, p.App.Name)
-	q := url.Values{"app": {p.App.Name}, "all": {"true"}, "limit": {strconv.Itoa(consentsShown)}}
+	q := url.Values{"app": {p.App.Name}, "all": {"true"}, "limit": {consentsShown}}
 	set(q, "before", asked.Get("before"))
 	if p.Reveal {
 		q.Set("reveal", "true")

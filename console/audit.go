@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -33,7 +31,7 @@ func (e entry) What() string {
 		return ""
 	}
 	if b.Len() > maxDetail {
-		return strings.ToValidUTF8(b.String()[:maxDetail], "") + "\n… longlines audit list shows all of it"
+		return strings.ToValidUTF8(b.String()[:maxDetail], "") + "\n… longlines audit list -o json shows all of it"
 	}
 	return b.String()
 }
@@ -74,8 +72,6 @@ type auditPage struct {
 	Entries []entry
 	Chain   *chain // nil: not verified now
 	Verify  string // where it is
-	Newest  string // page of the list; "" on it
-	Older   string // the next one; "" if there is none
 }
 
 // Of is where everything is that was done to an object.
@@ -84,29 +80,17 @@ func (p auditPage) Of(object string) string { return changesOf(object) }
 // audit is the audit log.
 func (x *console) audit(w http.ResponseWriter, r *http.Request) {
 	asked := r.URL.Query()
-	object := strings.TrimSpace(asked.Get("object"))
 	p := auditPage{frame: x.frame(r, r.URL.Path, "Audit"), list: list{Path: "/audit", Before: asked.Get("before"), Questions: []question{
-		{Name: "object", Label: "Done to", Hint: "app pizza", Value: object},
+		{Name: "object", Label: "Done to", Hint: "app pizza"},
+		{Name: "actor", Label: "Done by", Hint: "subscriber +14255550100"},
 	}}}
-	q := url.Values{"limit": {strconv.Itoa(entriesShown)}}
-	set(q, "object", object)
-	set(q, "before", p.Before)
 	var found struct {
 		Entries []entry
 		Next    string
 	}
-	status := http.StatusOK
-	err := read(r, x.Admin, "/admin/v1/audit?"+q.Encode(), &found)
-	if e := wrong(err); e != nil {
-		p.blame(e)
-		status, err = e.Status, nil
-	}
-	if err != nil {
-		x.refused(w, r, err)
-		return
-	}
-	p.Entries = found.Entries
-	short := object == "" && p.Before == "" && len(p.Entries) > 0 && p.Entries[0].Seq <= alwaysVerified
+	status := p.ask(r, x.Admin, "/admin/v1/audit", asked, &found)
+	p.Entries, p.Next = found.Entries, found.Next
+	short := !p.Asked() && p.Before == "" && len(p.Entries) > 0 && p.Entries[0].Seq <= alwaysVerified
 	if short || asked.Get("verify") != "" {
 		var c chain
 		if err := read(r, x.Admin, "/admin/v1/audit/verify", &c); err != nil {
@@ -115,7 +99,6 @@ func (x *console) audit(w http.ResponseWriter, r *http.Request) {
 		}
 		p.Chain = &c
 	}
-	p.Newest, p.Older = pages(r, "before", found.Next)
 	p.Verify = with(r, "verify", "now")
 	x.render(w, status, "audit.html", p)
 }

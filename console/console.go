@@ -70,6 +70,9 @@ type Config struct {
 	Habits    []Habit  // the numbers that behave in a way of their own; none: the table is not shown
 	Version   string   // of Longlines
 
+	// Now is the clock of the platform, by which the minute of a quota ends; default time.Now.
+	Now func() time.Time
+
 	// PhoneURL is where the browser of a phone, "+14255550100", finds a page of the platform; path begins
 	// with a slash and may have a query. nil: phones have no browser, and none is offered.
 	PhoneURL func(number, path string) string
@@ -132,6 +135,9 @@ func New(c Config) http.Handler {
 	c.APIURL = strings.TrimRight(c.APIURL, "/")
 	if c.ErrorsURL == "" && c.APIURL != "" {
 		c.ErrorsURL = c.APIURL + "/errors"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Demo != nil && c.Demo.Name == "" {
 		d := *c.Demo

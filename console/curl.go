@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"longlines/gateway"
 )
 
 // Why a call cannot be made again from what is kept of it.
@@ -16,13 +18,10 @@ const (
 	notRead       = "The call was refused before its body was read, so there is none to send again."
 	noPath        = "The whole path of the address is not kept."
 	noQuery       = "The query of the address is not kept: add it."
+	noSecret      = "The body stands for what is not kept in it with " + gateway.NotShown + ": fill that in."
 )
 
-var (
-	withCredentials = regexp.MustCompile(`^\[\d+ bytes (?:with credentials|of a page), not shown\]$`)
-	cutShort        = regexp.MustCompile(`\n\[\d+ bytes in all\]$`)
-	plainScheme     = regexp.MustCompile(`^[A-Za-z]+ `)
-)
+var plainScheme = regexp.MustCompile(`^[A-Za-z]+ `)
 
 // curlOf makes of a call's wire, as the API keeps it, the line that does the same again. What was taken out of
 // the wire stands in it as a variable of the shell. note says what is missing; of the whole line, if there is none.
@@ -60,7 +59,7 @@ func curlOf(api, method, path, wire string) (line, note string) {
 		return "", note
 	}
 
-	if strings.HasSuffix(path, "[not shown]") || strings.HasSuffix(path, "…") {
+	if strings.HasSuffix(path, gateway.NotShown) || strings.HasSuffix(path, "…") {
 		return "", noPath
 	}
 	words := []string{"curl -i " + shellWord(api+path)}
@@ -83,6 +82,9 @@ func curlOf(api, method, path, wire string) (line, note string) {
 			words = append(words, "-H 'Content-Type:'") // or curl makes it a form
 		}
 		words = append(words, "--data-raw "+shellWord(body))
+		if note == "" && strings.Contains(body, gateway.NotShown) {
+			note = noSecret
+		}
 	}
 	return strings.Join(words, " \\\n  "), note
 }
@@ -98,12 +100,12 @@ func bodyOf(rest string, length int) (body, why string) {
 	case strings.HasPrefix(rest, answer[1:]):
 		return "", ""
 	default:
-		if body, _, _ = strings.Cut(rest, answer); strings.Count(rest, answer) > 1 || cutShort.MatchString(body) {
+		if body, _, _ = strings.Cut(rest, answer); strings.Count(rest, answer) > 1 || gateway.CutShort.MatchString(body) {
 			return "", noWhole
 		}
 	}
 	switch {
-	case withCredentials.MatchString(body):
+	case gateway.LeftOut.MatchString(body):
 		return "", noCredentials
 	case strings.ContainsRune(body, unicode.ReplacementChar): // where the wire was no UTF-8
 		return "", noWhole
@@ -113,11 +115,10 @@ func bodyOf(rest string, length int) (body, why string) {
 
 // headerWord is a header as a word of the shell.
 func headerWord(name, value string) string {
-	const hidden = "[not shown]"
 	switch name {
 	case "Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "Dpop", "X-Subscriber-Assertion":
 		scheme := plainScheme.FindString(value)
-		if value != scheme+hidden {
+		if value != scheme+gateway.NotShown {
 			break
 		}
 		variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_"))

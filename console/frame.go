@@ -97,8 +97,8 @@ type refusal struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"` // for people; "" if the API gave none
 	Errors []struct {
-		Message  string `json:"message"`
-		Location string `json:"location"` // "query.status", "body.name"
+		Detail    string `json:"detail"`
+		Parameter string `json:"parameter"` // of the query: "status"
 	} `json:"errors"`
 }
 
@@ -133,6 +133,9 @@ func call(r *http.Request, h http.Handler, method, target string, body, v any) e
 		e := &refusal{}
 		json.Unmarshal(a.body.Bytes(), e) // what is no problem document has no detail
 		e.Status = a.status
+		if a.status >= 300 && a.status < 400 { // to a cleaner path: the name of what was asked for is ".." or the like
+			e.Status = http.StatusNotFound
+		}
 		return e
 	}
 	if v == nil || a.body.Len() == 0 {
@@ -150,7 +153,7 @@ func (x *console) refused(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusInternalServerError
 	var e *refusal
 	if errors.As(err, &e) {
-		status, p.Why = e.Status, e.Detail
+		status, p.Why = e.Status, sentence(e.Detail)
 	}
 	if status != http.StatusNotFound {
 		p.Title = "Not possible"

@@ -1,10 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,15 +25,20 @@ type consent struct {
 	How        string     `json:"how"`
 	Given      time.Time  `json:"given"`
 	Used       *time.Time `json:"used"`
+	State      string     `json:"state"`
 	Revoked    *time.Time `json:"revoked"`
 	RevokedBy  string     `json:"revoked_by"`
+	AppDeleted bool       `json:"app_deleted"`
 }
+
+// InForce reports whether it opens anything.
+func (c consent) InForce() bool { return c.State == inForce }
 
 // InWords are the scopes that it covers.
 func (c consent) InWords() []scope { return scopes(c.Scopes) }
 
-// AppAt is the address of the app's page.
-func (c consent) AppAt() string { return appAt(c.App) }
+// AppAt is the address of the app's page; "" if it has none.
+func (c consent) AppAt() string { return livingAt(c.App, c.AppDeleted) }
 
 // Whole reports whether the whole number is there, and so can be looked up.
 func (c consent) Whole() bool { return !strings.Contains(c.Subscriber, "*") }
@@ -55,30 +60,24 @@ func (c consent) Known() string {
 type subscribersPage struct {
 	frame
 	list
-	Number      string // looked up
-	NumberWrong string
-	Consents    []consent
-	Reveal      bool   // whole numbers are asked for
-	Show        string // where they are
-	Newest      string // page of the list; "" on it
-	Older       string // the next one; "" if there is none
+	Consents []consent
+	Show     string // where whole numbers are
 }
 
-// inForce is the state of a consent that has not been withdrawn, as the form of the list names it.
+// inForce is the state of a consent that opens something, in the API's words and in those of the form of the list.
 const inForce = "in force"
 
 // subscribers is the list of consents, and the way to a number.
 func (x *console) subscribers(w http.ResponseWriter, r *http.Request) {
 	asked := r.URL.Query()
-	p := subscribersPage{frame: x.frame(r, r.URL.Path, "Subscribers"), Number: strings.TrimSpace(asked.Get("number")), Reveal: asked.Get("reveal") != "",
-		list: list{Path: "/subscribers", Before: asked.Get("before"), Questions: []question{
-			{Name: "app", Label: "App", Options: x.appNames(r), Value: strings.TrimSpace(asked.Get("app"))},
-			{Name: "state", Label: "State", Options: []string{inForce}, Only: true},
+	p := subscribersPage{frame: x.frame(r, r.URL.Path, "Subscribers"), list: list{Path: "/subscribers", Before: asked.Get("before"),
+		Extra: url.Values{"limit": {consentsShown}}, Questions: []question{
+			{Name: "app", Label: "App", Options: x.appNames(r)},
+			{Name: "state", Parameter: "-", Label: "State", Options: []string{inForce}, Only: true},
 		}}}
-	status := http.StatusOK
-	if p.Number != "" {
+	if p.Find = strings.TrimSpace(asked.Get("number")); p.Find != "" {
 		var s person
-		err := read(r, x.Admin, personTarget(p.Number), &s)
+		err := read(r, x.Admin, personTarget(p.Find), &s)
 		if err == nil {
 			http.Redirect(w, r, "/subscribers/"+s.Number, http.StatusSeeOther)
 			return
@@ -88,37 +87,26 @@ func (x *console) subscribers(w http.ResponseWriter, r *http.Request) {
 			x.refused(w, r, err)
 			return
 		}
-		status, p.NumberWrong = e.Status, noNumber(e)
+		p.FindWrong = noNumber(e)
 	}
-	q := url.Values{"limit": {strconv.Itoa(consentsShown)}}
-	set(q, "app", p.Questions[0].Value)
-	set(q, "before", p.Before)
-	if asked.Get("state") == inForce {
-		p.Questions[1].Value = inForce
-	} else {
-		q.Set("all", "true")
+	if asked.Get("state") != inForce {
+		asked.Del("state") // a select shows only what it offers
+		p.Extra.Set("all", "true")
 	}
-	if p.Reveal {
-		q.Set("reveal", "true")
+	if asked.Get("reveal") != "" {
+		p.Extra.Set("reveal", "true")
 	}
 	var found consentList
-	err := read(r, x.Admin, "/admin/v1/consents?"+q.Encode(), &found)
-	if e := wrong(err); e != nil {
-		p.blame(e)
-		status, err = e.Status, nil
-	}
-	if err != nil {
-		x.refused(w, r, err)
-		return
-	}
-	p.Consents = found.Consents
-	p.Newest, p.Older = pages(r, "before", found.Next)
+	status := p.ask(r, x.Admin, "/admin/v1/consents", asked, &found)
+	p.Consents, p.Next = found.Consents, found.Next
 	p.Show = with(r, "reveal", "yes")
 	x.render(w, status, "subscribers.html", p)
 }
 
 // noNumber says what is wrong with a number, without the name of the API's parameter.
-func noNumber(e *refusal) string { return sentence(strings.TrimPrefix(e.Detail, "msisdn: ")) }
+func noNumber(e *refusal) string {
+	return sentence(cmp.Or(strings.TrimPrefix(e.Detail, "msisdn: "), "Not a number"))
+}
 
 // person is an answer of GET /admin/v1/subscribers/{msisdn}.
 type person struct {
@@ -130,13 +118,22 @@ type person struct {
 
 // optOut is a no to the texts of an app; App is "" for all of them.
 type optOut struct {
-	App  string    `json:"app"`
-	Word string    `json:"word"`
-	Time time.Time `json:"time"`
+	App        string    `json:"app"`
+	Word       string    `json:"word"`
+	Time       time.Time `json:"time"`
+	AppDeleted bool      `json:"app_deleted"`
 }
 
-// AppAt is the address of the app's page.
-func (o optOut) AppAt() string { return appAt(o.App) }
+// AppAt is the address of the app's page; "" if it has none.
+func (o optOut) AppAt() string { return livingAt(o.App, o.AppDeleted) }
+
+// livingAt is the address of an app's page, unless the app is deleted: another may have its name.
+func livingAt(name string, deleted bool) string {
+	if deleted {
+		return ""
+	}
+	return appAt(name)
+}
 
 // remembered is a browser that is.
 type remembered struct {
@@ -154,13 +151,18 @@ func personTarget(number string) string { return "/admin/v1/subscribers/" + url.
 type subscriberPage struct {
 	frame
 	person
-	Ended []consent // the newest that are withdrawn
+	Ended []consent // the newest that are not in force any more
 	Done  string    // what the form before has done, for people; "" if there was none
 	Gone  bool      // it was not there any more
 }
 
 // At is the address of the page.
 func (p subscriberPage) At() string { return "/subscribers/" + p.Number }
+
+// Changes is where everything is that the subscriber has changed.
+func (p subscriberPage) Changes() string {
+	return "/audit?" + url.Values{"actor": {"subscriber " + p.Number}}.Encode()
+}
 
 // Messages is where the texts to the number are.
 func (p subscriberPage) Messages() string {
@@ -192,7 +194,7 @@ func (x *console) subscriber(w http.ResponseWriter, r *http.Request) {
 		x.refused(w, r, err)
 		return
 	}
-	p.Ended = slices.DeleteFunc(all.Consents, func(c consent) bool { return c.Revoked == nil })
+	p.Ended = slices.DeleteFunc(all.Consents, consent.InForce)
 	x.render(w, http.StatusOK, "subscriber.html", p)
 }
 

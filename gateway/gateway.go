@@ -89,8 +89,12 @@ type Config struct {
 	ErrorsOnly bool
 }
 
-// strangersRecords is how many calls a second are recorded of which no app is known.
-const strangersRecords = 200
+// How many calls a second are kept, or shown to who watches, and how many more after a pause.
+const (
+	strangersRecords, strangersRecordsBurst = 200, 2000 // calls of which no app is known
+	appsDetails, appsDetailsBurst           = 200, 400  // the wire of sandbox apps' calls
+	strangersDetails, strangersDetailsBurst = 5, 200    // the wire of calls of which no app is known
+)
 
 // Gateway is the handler of the API listener. It is safe for concurrent use.
 type Gateway struct {
@@ -108,7 +112,8 @@ type Gateway struct {
 	log        *slog.Logger
 	metrics    *Metrics
 	errorsOnly bool
-	details    *rate.Limiter // nil: none are kept
+	keeps      bool          // the wire of sandbox apps' calls
+	details    *rate.Limiter // how many of them are kept or shown
 	// Of callers who are not known. Whoever floods us with calls that open nothing must not fill the store.
 	strangers        *rate.Limiter
 	strangersDetails *rate.Limiter // nil: none are kept
@@ -141,12 +146,10 @@ func New(c Config) (*Gateway, error) {
 		publicURL: strings.TrimRight(c.PublicURL, "/"), issuer: strings.TrimRight(c.Issuer, "/"), limits: c.Limits.filled(), log: c.Log, metrics: c.Metrics,
 		errorsOnly: c.ErrorsOnly, proxies: c.Proxies,
 	}
-	if c.Details {
-		g.details = rate.NewLimiter(200, 400)
-	}
-	g.strangers = rate.NewLimiter(strangersRecords, 10*strangersRecords)
+	g.keeps, g.details = c.Details, rate.NewLimiter(appsDetails, appsDetailsBurst)
+	g.strangers = rate.NewLimiter(strangersRecords, strangersRecordsBurst)
 	if c.StrangersDetails {
-		g.strangersDetails = rate.NewLimiter(5, 200)
+		g.strangersDetails = rate.NewLimiter(strangersDetails, strangersDetailsBurst)
 	}
 	g.buffers.New = func() any { b := make([]byte, 0, 1024); return &b }
 	if err := g.table(c.Endpoints, c.Pages); err != nil {
@@ -231,7 +234,7 @@ func (g *Gateway) exchange(w http.ResponseWriter, r *http.Request) *exchange {
 	h := w.Header()
 	h[headerRequest] = x.ids[:]
 	h[headerTransaction] = x.ids[:]
-	if c, ok := r.Header[headerCorrelator]; ok && len(c) == 1 && goodCorrelator(c[0]) {
+	if c, ok := r.Header[headerCorrelator]; ok && len(c) == 1 && GoodCorrelator(c[0]) {
 		h[headerCorrelator] = c
 	}
 	x.peer, _ = r.Context().Value(peerKey{}).(*peer)
@@ -472,8 +475,8 @@ func accept(r *http.Request) string {
 	}
 }
 
-// goodCorrelator is the pattern of docs/reference/conventions.md §3.9.
-func goodCorrelator(s string) bool {
+// GoodCorrelator reports whether an x-correlator has the pattern of docs/reference/conventions.md §3.9.
+func GoodCorrelator(s string) bool {
 	if len(s) > 256 {
 		return false
 	}

@@ -231,7 +231,7 @@ func (g *Gateway) unread(status int, c net.Conn) []byte {
 	f = f.ForRequest(name)
 	f.Status = status
 	g.miss.metrics.missed("", status, 0)
-	if g.strangers.Allow() {
+	if g.strangers.AllowN(g.now(), 1) {
 		g.store.Record(Record{ID: n, Status: status, Code: f.Code, Case: f.Case, Remote: c.RemoteAddr().String()})
 	}
 	body := wire.AppendFault(nil, wire.DialectRequestError, wire.JSON, f)

@@ -33,7 +33,7 @@ func (x *exchange) record() {
 		return
 	}
 	a := x.call.Grant.App
-	if (!x.g.errorsOnly || x.fault != nil) && (a != nil || x.g.strangers.Allow()) {
+	if (!x.g.errorsOnly || x.fault != nil) && (a != nil || x.g.strangers.AllowN(x.g.now(), 1)) {
 		r := Record{
 			ID: x.call.ID, API: rt.API, Operation: rt.Operation, Method: shownMethod(x.r), Path: shownPath(x.r.URL),
 			Status: x.out.status, Code: code, Case: anchor, Subject: x.call.Subject, Remote: x.r.RemoteAddr, Took: took,
@@ -82,13 +82,13 @@ func (x *exchange) detail() {
 	if x.row.page != nil {
 		return
 	}
-	watched := x.g.feed != nil && x.g.feed.Watched() && x.mayShow()
-	kept := x.keepsDetail()
+	watched := x.g.feed != nil && x.g.feed.Watched()
+	keeps := x.g.keeps || x.call.Grant.App == nil
 	wire := ""
-	if watched || kept {
+	if (watched || keeps) && x.mayShow() {
 		wire = x.wire()
 	}
-	if kept {
+	if keeps {
 		x.seen = wire
 	}
 	if x.g.feed == nil {
@@ -117,22 +117,18 @@ func (x *exchange) detail() {
 	x.g.feed.Add(e)
 }
 
-// mayShow reports whether somebody may see the wire of the call: that of a sandbox app, and where strangers' are
-// shown, of a caller who is not known: a developer who looks for what was wrong with a request.
+// mayShow reports whether the wire of the call may be seen: that of a sandbox app, and where strangers' are shown, of a
+// caller who is not known: a developer who looks for what was wrong with a request. Of too many calls it is not: it costs
+// more than to answer them.
 func (x *exchange) mayShow() bool {
-	if a := x.call.Grant.App; a != nil {
-		return a.Level == app.LevelSandbox
-	}
-	return x.g.strangersDetails != nil
-}
-
-// keepsDetail reports whether the wire of the call goes into its record.
-func (x *exchange) keepsDetail() bool {
 	limit := x.g.strangersDetails
-	if x.call.Grant.App != nil {
+	if a := x.call.Grant.App; a != nil {
+		if a.Level != app.LevelSandbox {
+			return false
+		}
 		limit = x.g.details
 	}
-	return limit != nil && x.mayShow() && limit.Allow()
+	return limit != nil && limit.AllowN(x.g.now(), 1)
 }
 
 func statusText(status int) string {

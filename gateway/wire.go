@@ -21,8 +21,14 @@ const (
 	maxAnswer  = 2 << 10 // what a request leaves of that for its answer
 )
 
-// notShown stands for what must not be seen.
-const notShown = "[not shown]"
+// NotShown stands for what must not be seen.
+const NotShown = "[not shown]"
+
+// What stands where a body would: for all of it, or behind as much as there was room for.
+var (
+	LeftOut  = regexp.MustCompile(`^\[\d+ bytes (?:with credentials|of a page), not shown\]$`)
+	CutShort = regexp.MustCompile(`\n\[\d+ bytes in all\]$`)
+)
 
 // wire shows the request and its answer as they were, but for what must not be seen: tokens,
 // credentials and cookies, and the bodies of the OAuth paths, which hold both.
@@ -30,7 +36,7 @@ func (x *exchange) wire() string {
 	var b strings.Builder
 	b.WriteString(shownMethod(x.r) + " " + shownPath(x.r.URL))
 	if x.r.URL.RawQuery != "" {
-		b.WriteString("?" + notShown)
+		b.WriteString("?" + NotShown)
 	}
 	b.WriteString(" HTTP/1.1\n")
 	if x.r.Host != "" {
@@ -84,12 +90,12 @@ func shownPath(u *url.URL) string {
 	p := u.EscapedPath()
 	for i := range len(p) {
 		if strings.IndexByte("?;&=", p[i]) >= 0 {
-			return clip(p[:i], maxPath) + notShown
+			return clip(p[:i], maxPath) + NotShown
 		}
 		if p[i] == '%' && i+3 <= len(p) {
 			switch strings.ToUpper(p[i : i+3]) {
 			case "%3F", "%3B", "%26", "%3D":
-				return clip(p[:i], maxPath) + notShown
+				return clip(p[:i], maxPath) + NotShown
 			}
 		}
 	}
@@ -120,8 +126,8 @@ func headers(b *strings.Builder, h http.Header, shown func(name, value string) b
 			}
 			if !shown(n, v) {
 				scheme, _, found := strings.Cut(v, " ")
-				if v = notShown; found && n == "Authorization" {
-					v = clip(scheme, maxMethod) + " " + notShown
+				if v = NotShown; found && n == "Authorization" {
+					v = clip(scheme, maxMethod) + " " + NotShown
 				}
 			}
 			b.WriteString(clip(n, maxHeader) + ": " + clip(v, maxHeader) + "\n")
@@ -184,14 +190,14 @@ func (m masks) mask(body string) string {
 		body = body[at[1]:]
 		n := jsonValue(body)
 		if strings.HasPrefix(body, `"`) {
-			b.WriteString(`"` + notShown + `"`)
+			b.WriteString(`"` + NotShown + `"`)
 		} else {
-			b.WriteString(notShown)
+			b.WriteString(NotShown)
 		}
 		body = body[n:]
 	}
 	b.WriteString(body)
-	return m.text.ReplaceAllString(b.String(), "${1}${2}${3}"+notShown)
+	return m.text.ReplaceAllString(b.String(), "${1}${2}${3}"+NotShown)
 }
 
 // jsonValue is the length of the value that a text begins with, whatever it holds, or of the text if it ends before.

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,7 +93,7 @@ func New(c Config) http.Handler {
 	h.OpenAPIPath, h.DocsPath, h.SchemasPath = "/admin/v1/openapi", "", "/admin/v1/schemas"
 	h.CreateHooks = nil                   // no $schema member in answers
 	h.RejectUnknownQueryParameters = true // a filter that is misspelt must not be taken for none
-	h.Transformers = []huma.Transformer{withoutValues}
+	h.Transformers = []huma.Transformer{written}
 	h.Info.Description = "Apps, links, routes, quotas, subscribers, messages, requests and the audit log of one platform. Send the admin token as a bearer."
 	h.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":  {Type: "http", Scheme: "bearer", Description: "The admin token: it stands in the ready file and in admin-token of the data directory."},
@@ -133,19 +132,19 @@ func described(doc *huma.OpenAPI) {
 	if e == nil {
 		return
 	}
-	e.Properties["code"] = &huma.Schema{Type: "string", Description: "The code of the error catalogue, as SVC0002."}
+	text := func(what string) *huma.Schema { return &huma.Schema{Type: "string", Description: what} }
+	e.Properties["code"] = text("The code of the error catalogue, as SVC0002.")
+	e.Properties["case"] = text("Which of the code's meanings: the anchor on its page.")
 	e.Properties["instance"].Description = "The id of the request."
 	e.Properties["type"].Description = "The page of the catalogue, also in the header Link."
-}
-
-// withoutValues takes out of an error what was sent: it may have been a password.
-func withoutValues(_ huma.Context, _ string, v any) (any, error) {
-	if m, ok := v.(*huma.ErrorModel); ok {
-		for _, e := range m.Errors {
-			e.Value = nil
+	e.Properties["errors"].Description = "What is wrong with which part of the request."
+	if w := doc.Components.Schemas.Map()["ErrorDetail"]; w != nil {
+		w.Properties = map[string]*huma.Schema{
+			"detail":    text("What is wrong."),
+			"pointer":   text("With which part of the body, as a JSON pointer (RFC 6901): /apps/0/name."),
+			"parameter": text("With which parameter of the query or of the path."),
 		}
 	}
-	return v, nil
 }
 
 // operations is where the operations are registered.
@@ -192,7 +191,7 @@ func operation[I, O any](h operations, o huma.Operation, f func(context.Context,
 			err = h.of.Store.Note(context.WithoutCancel(ctx)) // it has been done, whether or not the caller waits
 		}
 		if err != nil {
-			refusal := refuse(err)
+			refusal := refuse(err, in)
 			if refusal.GetStatus() == http.StatusInternalServerError && ctx.Err() == nil {
 				h.of.Log.Error("management call failed", "call", method+" "+path, "error", err)
 			}
@@ -205,17 +204,12 @@ func operation[I, O any](h operations, o huma.Operation, f func(context.Context,
 	})
 }
 
-// problem is RFC 9457 with the catalogue's code; its type is the path of the page, see [Problems].
-type problem struct {
-	huma.ErrorModel
-	Code string `json:"code,omitempty"`
-}
-
-// refuse gives an error of the rules its status.
-func refuse(err error) huma.StatusError {
+// refuse gives an error of the rules its status. in is the input of the operation.
+func refuse(err error, in any) huma.StatusError {
 	var (
 		invalid *app.Invalid
 		field   *route.FieldError
+		taken   *app.Taken
 		status  huma.StatusError
 		f       *fault.Fault
 	)
@@ -223,21 +217,18 @@ func refuse(err error) huma.StatusError {
 	case errors.As(err, &status):
 		return status
 	case errors.As(err, &invalid):
-		return huma.Error422UnprocessableEntity(invalid.Error())
+		return partly(http.StatusUnprocessableEntity, in, invalid.Field, invalid.Reason)
 	case errors.As(err, &field):
-		return huma.Error422UnprocessableEntity(field.Error())
+		return partly(http.StatusUnprocessableEntity, in, field.Field, field.Reason)
+	case errors.As(err, &taken):
+		return partly(http.StatusConflict, in, taken.Field, taken.Reason)
 	case errors.Is(err, app.ErrTaken), errors.Is(err, route.ErrLinkExists), errors.Is(err, route.ErrManaged):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, app.ErrUnknown), errors.Is(err, route.ErrNoLink), errors.Is(err, route.ErrNoRule), errors.Is(err, errNoStory),
 		errors.Is(err, errNoConsent):
 		return huma.Error404NotFound(err.Error())
 	case errors.As(err, &f):
-		p := &problem{Code: f.Code}
-		p.Type, p.Status, p.Title, p.Detail = f.Path(), f.Status, http.StatusText(f.Status), f.Error()
-		if row, ok := fault.Lookup(f.Code, f.Case); ok {
-			p.Detail = strings.TrimSpace(f.Value() + " " + row.Condition + " " + row.Remedy)
-		}
-		return p
+		return ruled(f, "")
 	}
 	return huma.Error500InternalServerError("internal error: the log has the details")
 }
@@ -294,7 +285,7 @@ func rowOf(s string) (id.Number, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return 0, huma.Error422UnprocessableEntity("before: not the next of a page")
+		return 0, misfit("query.before", "not the next of a page")
 	}
 	return id.Number(n), nil
 }

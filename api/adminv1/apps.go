@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"longlines/app"
 	"longlines/fault"
@@ -180,7 +180,7 @@ func (x *api) apps(h operations) {
 			}
 		}
 		if !behind {
-			return nil, huma.Error422UnprocessableEntity("after: not the next of a page")
+			return nil, misfit("query.after", "not the next of a page")
 		}
 		return out, nil
 	})
@@ -243,11 +243,15 @@ func (x *api) apps(h operations) {
 				return nil, err
 			}
 		}
-		a, secret, err := x.Apps.Promote(ctx, a.ID, p)
+		made, secret, err := x.Apps.Promote(ctx, a.ID, p)
+		var taken *app.Taken
+		if p.Name == "" && errors.As(err, &taken) && taken.Field == "name" {
+			err = &app.Taken{Field: "name", Reason: taken.Reason + fmt.Sprintf("; give the production app one: longlines app promote %q --as NAME", a.Name)}
+		}
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{x.appView(a, secret)}, nil
+		return &appBody{x.appView(made, secret)}, nil
 	})
 	x.imports(h)
 	remove(h, "/admin/v1/apps/{name}", "Delete an app: its key and tokens end", func(ctx context.Context, in *appName) (*none, error) {
@@ -265,6 +269,20 @@ func (x *api) app(name string) (*app.App, error) {
 		return a, nil
 	}
 	return nil, fmt.Errorf("%q: %w", name, app.ErrUnknown)
+}
+
+// appsNamed finds the living app of a name; if there is none, the deleted ones that had it, the newest first.
+func (x *api) appsNamed(name string) (found []*app.App) {
+	if a := x.Apps.ByName(name); a != nil {
+		return []*app.App{a}
+	}
+	for _, a := range x.Apps.All() {
+		if a.Deleted && strings.EqualFold(a.Name, strings.TrimSpace(name)) {
+			found = append(found, a)
+		}
+	}
+	slices.Reverse(found) // those of one name are in the order in which they were made
+	return found
 }
 
 // Quota is what an app may call of one API, and what it has.

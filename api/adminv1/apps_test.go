@@ -98,10 +98,14 @@ func TestAnAppIsPromoted(t *testing.T) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
-	s.call("POST", "/admin/v1/apps/pizza/promote", "", 409, nil) // "pizza live" is there; no body is needed
+	if got := s.call("POST", "/admin/v1/apps/pizza/promote", "", 409, nil); !strings.Contains(got, `name: \"pizza live\" is another app's; give`) { // no body is needed
+		t.Error(got)
+	}
 	s.call("POST", "/admin/v1/apps/pizza/promote", `{"name":"Pizza 2"}`, 201, nil)
 	s.call("POST", "/admin/v1/apps/pizza%20live/promote", `{"name":"x"}`, 422, nil)
-	s.call("POST", "/admin/v1/apps/pizza/promote", `{"name":"x","short_codes":["48507"]}`, 409, nil)
+	if got := s.call("POST", "/admin/v1/apps/pizza/promote", `{"name":"x","short_codes":["48507"]}`, 409, nil); !strings.Contains(got, `short code 48507, of \"pizza\", is taken`) {
+		t.Error(got)
+	}
 	s.call("POST", "/admin/v1/apps/nobody/promote", ``, 404, nil)
 	s.call("DELETE", "/admin/v1/apps/pizza", "", 204, nil)
 	s.call("GET", "/admin/v1/apps/pizza%20live", "", 200, &live)
@@ -168,6 +172,33 @@ func TestAppsAreImported(t *testing.T) {
 	})
 	if a := s.apps.ByName("old"); a == nil || len(a.Scopes) != 1 || a.Scopes[0] != app.ScopeSMS {
 		t.Fatalf("%+v", a)
+	}
+}
+
+func TestAnImportSaysWhatItLeavesAsItIs(t *testing.T) {
+	s := open(t)
+	s.call("POST", "/admin/v1/apps", `{"name":"old","key":"old-key","secret":"old-secret-1","scopes":["SMS","IMMN"],"short_codes":["48507"],"redirect_uri":"https://old.example/cb"}`, 201, nil)
+	s.call("POST", "/admin/v1/apps", `{"name":"mute","key":"mute-key","secret":"mute-secret"}`, 201, nil)
+	for name, c := range map[string]struct{ more, outcome, reason string }{
+		`"old","key":"old-key","secret":"old-secret-1"`:   {"", "unchanged", ""},
+		`"old","key":"old-key","secret":"old-secret-1" `:  {`,"scopes":["IMMN","SMS"],"short_codes":["48507"],"redirect_uri":"https://old.example/cb","level":"sandbox"`, "unchanged", ""},
+		`"old","key":"old-key","secret":"old-secret-1"  `: {`,"scopes":["SMS"],"short_codes":["48508","48507"],"redirect_uri":"https://new.example/cb"`, "unchanged", "keeps its own scopes, short_codes, redirect_uri: "},
+		`"old", "key":"old-key","secret":"old-secret-1"`:  {`,"level":"production"`, "unchanged", "its level stays sandbox"},
+		`"old","key":"old-key","secret":"old-secret-2"`:   {`,"owner":"Inc."`, "refused", "another secret"},
+		`"mute","key":"mute-key","secret":"mute-secret"`:  {"", "unchanged", "gets no token"},
+		`"new","key":"new-key","secret":"new-secret-1"`:   {`,"scopes":[]`, "created", "gets no token"},
+		`"other","key":"some-key","secret":"new-secret"`:  {`,"scopes":["SMS"]`, "created", ""},
+	} {
+		for _, dry := range []bool{true, false} {
+			var a importAnswer
+			s.call("POST", "/admin/v1/apps/import", fmt.Sprintf(`{"dry_run":%t,"apps":[{"name":%s%s}]}`, dry, name, c.more), 200, &a)
+			if r := a.Results[0]; r.Outcome != c.outcome || !strings.Contains(r.Reason, c.reason) || c.reason == "" && r.Reason != "" {
+				t.Errorf("%s%s: %+v", name, c.more, r)
+			}
+		}
+	}
+	if a := s.apps.ByName("old"); len(a.ShortCodes) != 1 || a.RedirectURI != "https://old.example/cb" {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -99,10 +100,10 @@ func (x *api) object(in any) (name string, more map[string]string) {
 	return "", nil // of a withdrawal, which says it itself
 }
 
-// appObject is an app that is there, as it is spelled.
+// appObject is an app that is there, or was, as it is spelled.
 func (x *api) appObject(name string) string {
-	if a := x.Apps.ByName(name); a != nil {
-		name = a.Name
+	if list := x.appsNamed(name); len(list) > 0 {
+		name = list[0].Name
 	}
 	return "app " + name
 }
@@ -114,6 +115,14 @@ func subscriberObject(typed string) string {
 	return "subscriber " + typed
 }
 
+// entryName is an object or an actor as entries spell it: of a subscriber, whose number may be typed otherwise.
+func entryName(typed string) string {
+	if m, ok := strings.CutPrefix(typed, "subscriber "); ok {
+		return subscriberObject(strings.TrimSpace(m))
+	}
+	return typed
+}
+
 func rulePrefixOf(typed string) string {
 	if r, err := (route.Rule{Prefix: typed, Link: "any"}).Normal(); err == nil {
 		typed = r.Prefix
@@ -122,12 +131,13 @@ func rulePrefixOf(typed string) string {
 }
 
 // about does a change whose entry says more than the request did: what it was done to, and a detail. The
-// entry of the operation is not written then.
-func about(ctx context.Context, object, detail string, change func(context.Context) (done bool, err error)) error {
-	e, _ := audit.From(ctx)
+// entry of the operation is not written then. e is that one: who makes several changes takes it from ctx
+// before the first, because it is not there any more when one has been made.
+func about(ctx context.Context, e audit.Entry, object, detail string, change func(context.Context) error) error {
 	e.Object, e.Detail = object, detail
-	done, err := change(audit.With(ctx, e))
-	if done {
+	own := audit.With(ctx, e)
+	err := change(own)
+	if _, due := audit.From(own); !due {
 		audit.Done(ctx)
 	}
 	return err
@@ -179,7 +189,7 @@ func withoutSecrets(v any) any {
 	return v
 }
 
-// revealed puts into the audit log that whole numbers were shown (docs/reference/conventions.md §6.4),
+// revealed puts into the audit log that whole numbers were shown (docs/reference/conventions.md §3.9),
 // before they are.
 func (x *api) revealed(ctx context.Context, action string, in any) error {
 	return x.Store.Note(x.audited(ctx, action, in))
@@ -189,7 +199,7 @@ func (x *api) revealed(ctx context.Context, action string, in any) error {
 type AuditEntry struct {
 	Seq     int64           `json:"seq" doc:"Entries are numbered without a gap."`
 	Time    time.Time       `json:"time"`
-	Actor   string          `json:"actor" doc:"admin, configuration, or a subscriber."`
+	Actor   string          `json:"actor" doc:"admin, configuration, or subscriber +14255550100."`
 	Action  string          `json:"action"`
 	Object  string          `json:"object,omitempty" doc:"What it was done to: app pizza, link lab, route +1, subscriber +14255550100."`
 	Detail  json.RawMessage `json:"detail,omitempty" doc:"What was asked for, without secrets."`
@@ -209,6 +219,7 @@ type (
 	auditQuery struct {
 		Page
 		Object string `query:"object" doc:"Only what was done to this, as listed: app pizza, link lab, route +1, subscriber +14255550100."`
+		Actor  string `query:"actor" doc:"Only what this one did, as listed: admin, configuration, subscriber +14255550100. What subscribers allow and take back is done to the app, by them; a bare + in a query must be written %2B."`
 	}
 	auditList struct {
 		Body struct {
@@ -231,7 +242,7 @@ func (x *api) audit(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		entries, err := x.Store.Audit(ctx, audit.Filter{Before: int64(before), Limit: in.Limit, Object: in.Object})
+		entries, err := x.Store.Audit(ctx, audit.Filter{Before: int64(before), Limit: in.Limit, Object: entryName(in.Object), Actor: entryName(in.Actor)})
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +176,95 @@ func TestWhatChangesNothingLeavesNoEntry(t *testing.T) {
 				t.Fatalf("left %+v", e)
 			}
 		})
+	}
+}
+
+func TestEachChangeOfAnOperationThatMakesSeveralHasAWholeEntry(t *testing.T) {
+	s := open(t)
+	ctx := context.Background()
+	acts := func(after int64) (all []string) {
+		t.Helper()
+		list, err := s.store.Audit(ctx, audit.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range slices.Backward(list) {
+			if e.Seq > after {
+				all = append(all, strings.Join([]string{e.Actor, e.Action, e.Object, e.Detail}, " | "))
+			}
+		}
+		return all
+	}
+	const one = `{"name":"%[1]s","key":"%[1]s-key","secret":"%[1]s-secret"}`
+	s.call("POST", "/admin/v1/apps/import", fmt.Sprintf(`{"apps":[`+one+`]}`, "two"), 200, nil)
+	before := s.newest().Seq
+	s.call("POST", "/admin/v1/apps/import", `{"apps":[`+fmt.Sprintf(one+","+one+","+one+","+one, "one")+`]}`, 200, nil)
+	if got := acts(before); len(got) != 1 {
+		t.Errorf("of one app, said four times: %q", got)
+	}
+	before = s.newest().Seq
+	var batch []string
+	for _, name := range []string{"three", "two", "four", "five"} {
+		batch = append(batch, fmt.Sprintf(one, name))
+	}
+	s.call("POST", "/admin/v1/apps/import", `{"apps":[`+strings.Join(batch, ",")+`]}`, 200, nil)
+	var want []string
+	for _, name := range []string{"three", "four", "five"} { // two is there
+		want = append(want, fmt.Sprintf(`admin | POST /admin/v1/apps/import | app %[1]s | {"key":"%[1]s-key","name":"%[1]s","secret":"[not shown]"}`, name))
+	}
+	if got := acts(before); !slices.Equal(got, want) {
+		t.Errorf("an import: %q", got)
+	}
+
+	for _, level := range []app.Level{app.LevelSandbox, app.LevelProduction} {
+		if _, _, err := s.people.Remember(ctx, oauth.Person{Subscriber: alice, Level: level, How: oauth.HowPIN}, "Firefox", oauth.SessionLife); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before = s.newest().Seq
+	s.call("DELETE", "/admin/v1/subscribers/+14255550100/browsers", "", 204, nil)
+	const out = "admin | DELETE /admin/v1/subscribers/{msisdn}/browsers | subscriber +14255550100 | "
+	if got, want := acts(before), []string{out + `{"level":"production"}`, out + `{"level":"sandbox"}`}; !slices.Equal(got, want) {
+		t.Errorf("the end of all browsers: %q", got)
+	}
+}
+
+func TestWhatASubscriberDidIsFound(t *testing.T) {
+	s := open(t)
+	s.call("POST", "/admin/v1/apps", `{"name":"pizza","key":"pizza-key","scopes":["IMMN"],"redirect_uri":"https://pizza.example/cb"}`, 201, nil)
+	ctx := context.Background()
+	r, err := s.tokens.Authorize(ctx, url.Values{"client_id": {"pizza-key"}, "scope": {"IMMN"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := oauth.Person{Subscriber: alice, Level: app.LevelSandbox, How: oauth.HowPIN}
+	if _, err := s.tokens.Approve(ctx, r, person, [32]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.tokens.Consents(ctx, person)
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if ok, err := s.tokens.Withdraw(ctx, list[0], nil, oauth.BySubscriber); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for query, want := range map[string]string{
+		"?actor=subscriber+%2B14255550100":                  "consent withdrawn, consent given",
+		"?actor=subscriber+14255550100":                     "consent withdrawn, consent given", // a + that was taken for a blank
+		"?actor=subscriber+%2B14255550100&object=app+pizza": "consent withdrawn, consent given",
+		"?actor=subscriber+%2B14255550100&object=app+taxi":  "",
+		"?actor=subscriber+%2B14255550101":                  "",
+		"?actor=admin":                                      "POST /admin/v1/apps",
+	} {
+		var p auditPage
+		s.call("GET", "/admin/v1/audit"+query, "", 200, &p)
+		var got []string
+		for _, e := range p.Entries {
+			got = append(got, e.Action)
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
 	}
 }
 

@@ -2,12 +2,14 @@ package adminv1
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"longlines/app"
+	"longlines/audit"
 )
 
 // MaxImportBatch is how many apps one call takes over. Each costs a slow hash of some tens of
@@ -23,7 +25,7 @@ type ImportResult struct {
 	Name    string `json:"name"`
 	Key     string `json:"key"`
 	Outcome string `json:"outcome" enum:"created,unchanged,refused" doc:"unchanged: it is there already, with this key, name and secret (or keys)."`
-	Reason  string `json:"reason,omitempty" doc:"Why it was refused; nothing of it was changed."`
+	Reason  string `json:"reason,omitempty" doc:"Why it was refused, and nothing of it was changed; of others, what to know: what an app that is there keeps its own of, and that it gets no token."`
 }
 
 type (
@@ -47,28 +49,36 @@ func (x *api) imports(h operations) {
 		for i, v := range in.Body.Apps {
 			a := app.App{Key: v.Key}
 			if err := v.fill(&a); err != nil {
-				return nil, fmt.Errorf("apps[%d]: %w", i, err)
+				var invalid *app.Invalid
+				if errors.As(err, &invalid) {
+					return nil, misfit(fmt.Sprintf("body.apps[%d].%s", i, invalid.Field), invalid.Reason)
+				}
+				return nil, err
 			}
 			list = append(list, app.Import{App: a, Secret: v.Secret})
 		}
 		out := &importOut{}
+		said, _ := audit.From(ctx)
 		for i, a := range list {
 			// Each app is a change of its own, so each has its entry.
-			r := ImportResult{Name: a.App.Name, Key: a.App.Key}
-			err := about(ctx, "app "+app.CleanName(a.App.Name), auditDetail(in.Body.Apps[i], nil), func(ctx context.Context) (bool, error) {
+			r := ImportResult{Name: a.App.Name, Key: a.App.Key, Reason: x.Apps.Remark(a)}
+			err := about(ctx, said, "app "+app.CleanName(a.App.Name), auditDetail(in.Body.Apps[i], nil), func(ctx context.Context) error {
 				outcome, err := x.Apps.Import(ctx, a, in.Body.DryRun)
 				if outcome == "" {
-					return false, err
+					return err
 				}
 				if r.Outcome = string(outcome); err != nil {
 					r.Reason = err.Error()
 				}
-				return outcome == app.Created || in.Body.DryRun, nil // nothing is left to be said of the whole
+				return nil
 			})
 			if err != nil {
 				return nil, err
 			}
 			out.Body.Results = append(out.Body.Results, r)
+		}
+		if in.Body.DryRun {
+			audit.Done(ctx) // nothing was done
 		}
 		return out, nil
 	})

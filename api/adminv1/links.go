@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"longlines/app"
 	"longlines/number"
 	"longlines/route"
@@ -185,11 +183,11 @@ func (x *api) routes(h operations) {
 	get(h, "/admin/v1/routes/test", "Show which rule wins for a number, and why", func(ctx context.Context, in *routeQuery) (*routeOut, error) {
 		to, err := number.ParseMSISDN(in.To)
 		if err != nil {
-			return nil, huma.Error422UnprocessableEntity("to: " + err.Error())
+			return nil, misfit("query.to", err.Error())
 		}
 		from, err := number.ParseAddress(in.From)
 		if err != nil {
-			return nil, huma.Error422UnprocessableEntity("from: " + err.Error())
+			return nil, misfit("query.from", err.Error())
 		}
 		return &routeOut{x.Router.Explain(app.Level(in.Level), from, to)}, nil
 	})

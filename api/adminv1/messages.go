@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"longlines/app"
+	"longlines/fault"
 	"longlines/id"
 	"longlines/number"
+	"longlines/route"
 	"longlines/sms"
 	"longlines/timeline"
 )
@@ -109,16 +109,27 @@ func (x *api) messages(h operations) {
 		if err != nil {
 			return nil, err
 		}
+		switch err := sms.CheckText(in.Body.Text); {
+		case errors.Is(err, fault.MissingParameter):
+			return nil, misfit("body.text", "is empty")
+		case err != nil:
+			return nil, misfit("body.text", fmt.Sprintf("must have at most %d characters, and no control characters but line ends and tabs", sms.MaxText))
+		}
 		out := sms.Outgoing{Text: in.Body.Text}
-		for _, s := range in.Body.To {
+		for i, s := range in.Body.To {
 			m, err := number.ParseMSISDN(s)
 			if err != nil {
-				return nil, huma.Error422UnprocessableEntity("to: " + err.Error())
+				return nil, misfit(fmt.Sprintf("body.to[%d]", i), err.Error())
 			}
 			out.Recipients = append(out.Recipients, m)
 		}
 		sent, err := x.SMS.Send(ctx, grant(a), out)
-		if err != nil {
+		switch {
+		case errors.Is(err, fault.Dependency) && len(a.ShortCodes) == 0:
+			return nil, ruled(fault.From(err), fmt.Sprintf("longlines app set %q --short-code CODE gives it one.", a.Name))
+		case errors.Is(err, route.ErrNoRoute):
+			return nil, ruled(fault.From(err), fmt.Sprintf("longlines route test --from %s --to NUMBER --level %s shows why.", a.ShortCodes[0], a.Level))
+		case err != nil:
 			return nil, err
 		}
 		r := &sendOut{}
@@ -132,8 +143,8 @@ func (x *api) messages(h operations) {
 		}
 		var to number.MSISDN
 		if in.To != "" {
-			if to, err = number.ParseMSISDN(in.To); err != nil {
-				return nil, huma.Error422UnprocessableEntity("to: not a number such as +14255550100")
+			if to, err = msisdn("query.to", in.To); err != nil {
+				return nil, err
 			}
 		}
 		rows, next, err := scan(in.Page, func(before id.Number, n int) ([]sms.MT, error) { return x.Store.MTs(ctx, before, n) },

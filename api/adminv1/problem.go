@@ -2,23 +2,32 @@ package adminv1
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"reflect"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"longlines/fault"
+	"longlines/gateway"
 	"longlines/id"
 	"longlines/wire"
 )
 
-// Problems gives every answer of next the request's id, and every error of it the one form that errors of
-// the admin listener have, whoever wrote it: a handler, the router for want of one, or [Denied]
-// (docs/reference/conventions.md §3.7). next is the number of a request; explained is where the pages of
-// the error catalogue are, such as https://api.example.com, whose /errors/SVC0002 is one.
+// Problems gives every answer of next the request's id and the caller's x-correlator, and every error of it the
+// one form that errors of the admin listener have, whoever wrote it: a handler, the router for want of one, or
+// [Denied] (docs/reference/conventions.md §3.7, §3.9). next is the number of a request; explained is where the
+// pages of the error catalogue are, such as https://api.example.com, whose /errors/SVC0002 is one.
 func Problems(number func() id.Number, explained string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := id.Request(number())
 		w.Header().Set("X-Request-Id", name)
+		if c := r.Header["X-Correlator"]; len(c) == 1 && gateway.GoodCorrelator(c[0]) {
+			w.Header()["X-Correlator"] = c
+		}
 		p := &problemWriter{ResponseWriter: w}
 		next.ServeHTTP(p, r)
 		if p.status != 0 {
@@ -35,6 +44,7 @@ type document struct {
 	Detail   string          `json:"detail,omitempty"`
 	Instance string          `json:"instance"`
 	Code     string          `json:"code"`
+	Case     string          `json:"case,omitempty"`
 	Errors   json.RawMessage `json:"errors,omitempty"` // what is wrong with which part
 }
 
@@ -91,7 +101,7 @@ func (p *problemWriter) answer(r *http.Request, name, explained string) {
 	if row, ok := fault.Lookup(f.Code, f.Case); ok {
 		d.Title = row.Title
 	}
-	d.Type, d.Status, d.Instance, d.Code = explained+f.Path(), p.status, name, f.Code
+	d.Type, d.Status, d.Instance, d.Code, d.Case = explained+f.Path(), p.status, name, f.Code, f.Case
 	body, err := json.Marshal(d)
 	if err != nil { // of texts and a document that was one
 		body = wire.AppendProblem(nil, explained, fault.Internal.ForRequest(name))
@@ -131,4 +141,119 @@ func meaning(status int, page string) *fault.Fault {
 		return fault.Internal
 	}
 	return fault.BadParameter // 409 too: a value that another has
+}
+
+// problem is an error as the handlers here write it: RFC 9457, of which [Problems] makes the whole form. Its type
+// is the path of a page of the catalogue.
+type problem struct {
+	Type   string  `json:"type,omitempty"`
+	Title  string  `json:"title"`
+	Status int     `json:"status"`
+	Detail string  `json:"detail,omitempty"`
+	Code   string  `json:"code,omitempty"`
+	Case   string  `json:"case,omitempty"`
+	Errors []wrong `json:"errors,omitempty"`
+}
+
+func (p *problem) Error() string { return p.Detail }
+
+func (p *problem) GetStatus() int { return p.Status }
+
+func (p *problem) ContentType(string) string { return "application/problem+json" }
+
+// wrong says what is wrong with one part of a request.
+type wrong struct {
+	Detail    string `json:"detail"`
+	Pointer   string `json:"pointer,omitempty"`   // into the body, RFC 6901
+	Parameter string `json:"parameter,omitempty"` // of the query or of the path
+}
+
+// wrongAt is what is wrong at a place as huma writes them: "body.apps[0].name", "query.limit".
+func wrongAt(place, detail string) wrong {
+	w := wrong{Detail: detail}
+	if part, ok := strings.CutPrefix(place, "body"); ok {
+		w.Pointer = strings.NewReplacer("~", "~0", "/", "~1", ".", "/", "[", "/", "]", "").Replace(part)
+	} else if _, name, ok := strings.Cut(place, "."); ok {
+		w.Parameter = name
+	}
+	return w
+}
+
+// written turns an error of huma into a [problem]. It leaves out the values that were sent: one may have been a
+// password.
+func written(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := &problem{Type: m.Type, Title: m.Title, Status: m.Status, Detail: m.Detail}
+	for _, e := range m.Errors {
+		p.Errors = append(p.Errors, wrongAt(e.Location, e.Message))
+	}
+	return p, nil
+}
+
+// misfit refuses a request for one part of it: "query.limit", "body.text".
+func misfit(place, reason string) huma.StatusError {
+	_, name, _ := strings.Cut(place, ".")
+	if strings.HasSuffix(name, "]") { // the pointer tells which
+		name, _, _ = strings.Cut(name, "[")
+	}
+	p := &problem{Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity, Detail: name + ": " + reason}
+	p.Errors = []wrong{wrongAt(place, reason)}
+	return p
+}
+
+// partly refuses a request for a field that a rule names. Rules do not know requests: the field may be none of in.
+func partly(status int, in any, field, reason string) huma.StatusError {
+	p := &problem{Title: http.StatusText(status), Status: status, Detail: field + ": " + reason}
+	if place := placeOf(in, field); place != "" {
+		p.Errors = []wrong{wrongAt(place, reason)}
+	}
+	return p
+}
+
+// placeOf is where in an operation's input a field is, as "body.quirks.ids" or "query.prefix"; "" if nowhere.
+func placeOf(in any, field string) string {
+	t := reflect.TypeOf(in).Elem()
+	member, _, _ := strings.Cut(field, ".")
+	if b, ok := t.FieldByName("Body"); ok {
+		body := b.Type
+		if body.Kind() == reflect.Pointer {
+			body = body.Elem()
+		}
+		for _, f := range reflect.VisibleFields(body) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == member {
+				return "body." + field
+			}
+		}
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		for _, kind := range []string{"query", "path"} {
+			if f.Tag.Get(kind) == field {
+				return kind + "." + field
+			}
+		}
+	}
+	return ""
+}
+
+// ruled is a refusal by a rule that apps have too, for the operator: what it is about, the condition, and what to
+// do. next is what an operator does, where that is more than the catalogue knows.
+func ruled(f *fault.Fault, next string) *problem {
+	p := &problem{Type: f.Path(), Title: http.StatusText(f.Status), Status: f.Status, Code: f.Code, Case: f.Case, Detail: f.Detail()}
+	row, ok := fault.Lookup(f.Code, f.Case)
+	switch about := f.Value(); {
+	case !ok:
+	case errors.Is(f, fault.Dependency): // what it is about is the explanation, and the row has no other
+		p.Detail = about + "."
+	default:
+		p.Detail = row.Condition
+		if about != "" {
+			p.Detail = about + ": " + p.Detail
+		}
+		next = cmp.Or(next, row.Remedy)
+	}
+	p.Detail = strings.TrimSpace(p.Detail + " " + next)
+	return p
 }

@@ -1,6 +1,7 @@
 package adminv1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"longlines/app"
+	"longlines/audit"
 	"longlines/id"
 	"longlines/number"
 	"longlines/oauth"
@@ -28,15 +30,25 @@ type Consent struct {
 	Given      time.Time  `json:"given"`
 	Changed    time.Time  `json:"changed"`
 	Used       *time.Time `json:"used,omitempty" doc:"The last call that acted under it, to the minute; absent: never."`
-	Revoked    *time.Time `json:"revoked,omitempty" doc:"Absent: in force."`
+	State      string     `json:"state" enum:"in force,withdrawn,app deleted" doc:"Only one that is in force opens anything, and can be withdrawn."`
+	Revoked    *time.Time `json:"revoked,omitempty" doc:"Absent: it was not withdrawn."`
 	RevokedBy  string     `json:"revoked_by,omitempty" enum:"subscriber,operator"`
+	AppDeleted bool       `json:"app_deleted,omitempty" doc:"The app has ended; another may have its name now."`
 }
+
+// The states of a consent.
+const (
+	consentInForce    = "in force"
+	consentWithdrawn  = "withdrawn"
+	consentAppDeleted = "app deleted"
+)
 
 // OptOut is a subscriber's no to an app's texts.
 type OptOut struct {
-	App  string    `json:"app,omitempty" doc:"Absent: every app's."`
-	Word string    `json:"word" doc:"As sent: STOP; operator, if it was set here."`
-	Time time.Time `json:"time"`
+	App        string    `json:"app,omitempty" doc:"Absent: every app's."`
+	Word       string    `json:"word" doc:"As sent: STOP; operator, if it was set here."`
+	Time       time.Time `json:"time"`
+	AppDeleted bool      `json:"app_deleted,omitempty" doc:"The app has ended; another may have its name now."`
 }
 
 // Browser is one that is remembered.
@@ -59,9 +71,9 @@ type Subscriber struct {
 type (
 	consentQuery struct {
 		Page
-		App        string `query:"app" doc:"Only consents to this app."`
+		App        string `query:"app" doc:"Only consents to this app, a deleted one too if no other has its name."`
 		Subscriber string `query:"subscriber" doc:"Only consents of this number."`
-		All        bool   `query:"all" doc:"Withdrawn ones too."`
+		All        bool   `query:"all" doc:"Those that are not in force too: withdrawn ones, and those to apps that were deleted."`
 		Reveal     bool   `query:"reveal" doc:"Show whole numbers; the audit log says so."`
 	}
 	consentList struct {
@@ -97,20 +109,35 @@ type (
 func (x *api) consents(h operations) {
 	const list = "/admin/v1/consents"
 	get(h, list, "List what subscribers have allowed apps", func(ctx context.Context, in *consentQuery) (*consentList, error) {
-		f := oauth.ConsentFilter{InForce: !in.All, Limit: in.Limit}
-		var err error
-		if f.App, err = x.appFilter(in.App); err != nil {
-			return nil, err
+		f := oauth.ConsentFilter{InForce: !in.All}
+		of := []app.ID{0} // all
+		if in.App != "" {
+			of = nil
+			for _, a := range x.appsNamed(in.App) {
+				of = append(of, a.ID)
+			}
+			if of == nil {
+				return nil, fmt.Errorf("%q: %w", in.App, app.ErrUnknown)
+			}
 		}
+		var err error
 		if in.Subscriber != "" {
-			if f.Subscriber, err = msisdn("subscriber", in.Subscriber); err != nil {
+			if f.Subscriber, err = msisdn("query.subscriber", in.Subscriber); err != nil {
 				return nil, err
 			}
 		}
-		if f.Before, err = rowOf(in.Before); err != nil {
-			return nil, err
-		}
-		rows, err := x.Store.Consents(ctx, f)
+		rows, next, err := scan(in.Page, func(before id.Number, n int) (rows []oauth.Consent, err error) {
+			f.Before, f.Limit = before, n
+			for _, f.App = range of {
+				more, err := x.Store.Consents(ctx, f)
+				if err != nil {
+					return nil, err
+				}
+				rows = append(rows, more...)
+			}
+			slices.SortFunc(rows, func(a, b oauth.Consent) int { return cmp.Compare(b.ID, a.ID) })
+			return rows[:min(n, len(rows))], nil
+		}, func(c oauth.Consent) id.Number { return c.ID }, func(c oauth.Consent) bool { return in.All || x.stateOf(c) == consentInForce })
 		if err != nil {
 			return nil, err
 		}
@@ -120,12 +147,9 @@ func (x *api) consents(h operations) {
 			}
 		}
 		out := &consentList{}
-		out.Body.Consents = []Consent{}
+		out.Body.Consents, out.Body.Next = []Consent{}, nextOf(next)
 		for _, c := range rows {
 			out.Body.Consents = append(out.Body.Consents, x.consent(c, in.Reveal))
-		}
-		if n := len(rows); n == in.Limit {
-			out.Body.Next = nextOf(rows[n-1].ID)
 		}
 		return out, nil
 	})
@@ -138,7 +162,7 @@ func (x *api) consents(h operations) {
 		covered := app.ParseScopes(c.Scopes)
 		for _, s := range scopes {
 			if !slices.Contains(covered, s) {
-				return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("scope: %q is not covered by this consent; it covers %s", s, c.Scopes))
+				return nil, misfit("query.scope", fmt.Sprintf("%q is not covered by this consent; it covers %s", s, c.Scopes))
 			}
 		}
 		gone := c.Scopes
@@ -146,17 +170,18 @@ func (x *api) consents(h operations) {
 			gone = app.JoinScopes(scopes)
 		}
 		detail := auditDetail(map[string]string{"consent": in.ID, "scopes": gone, "subscriber": c.Subscriber.String()}, nil)
-		return nil, about(ctx, "app "+x.appName(c.App), detail, func(ctx context.Context) (bool, error) {
+		said, _ := audit.From(ctx)
+		return nil, about(ctx, said, "app "+x.appName(c.App), detail, func(ctx context.Context) error {
 			ok, err := x.Tokens.Withdraw(ctx, c, scopes, oauth.ByOperator)
 			if err == nil && !ok {
 				err = fmt.Errorf("consent %s: %w", in.ID, errNoConsent)
 			}
-			return ok, err
+			return err
 		})
 	})
 }
 
-// errNoConsent: there is none of that name, or it has been withdrawn.
+// errNoConsent: there is none of that name, or it has been withdrawn, or its app has been deleted.
 var errNoConsent = errors.New("no such consent in force")
 
 // consentNamed finds a consent in force by its name.
@@ -170,7 +195,7 @@ func (x *api) consentNamed(ctx context.Context, name string) (c oauth.Consent, e
 	if err != nil {
 		return c, err
 	}
-	if len(rows) != 1 || rows[0].ID != n {
+	if len(rows) != 1 || rows[0].ID != n || x.stateOf(rows[0]) != consentInForce {
 		return c, missing
 	}
 	return rows[0], nil
@@ -186,8 +211,27 @@ func (x *api) rowNamed(name string) (n id.Number, ok bool) {
 	return n, err == nil
 }
 
+// stateOf is how a consent stands. The subscriber is not shown one whose app is deleted, and it opens nothing,
+// although nobody has withdrawn it.
+func (x *api) stateOf(c oauth.Consent) string {
+	switch {
+	case !c.Revoked.IsZero():
+		return consentWithdrawn
+	case x.appEnded(c.App):
+		return consentAppDeleted
+	}
+	return consentInForce
+}
+
+// appEnded reports whether a row is of an app that is not there any more.
+func (x *api) appEnded(n app.ID) bool {
+	a := x.Apps.ByID(n)
+	return a == nil || a.Deleted
+}
+
 func (x *api) consent(c oauth.Consent, reveal bool) Consent {
 	v := Consent{ID: x.Sealer.Seal(c.ID).String(), App: x.appName(c.App), Subscriber: c.Subscriber.Masked(), Scopes: []string{}, How: c.How,
+		State: x.stateOf(c), AppDeleted: x.appEnded(c.App),
 		Given: c.Given.UTC(), Changed: c.Changed.UTC(), Used: moment(c.Used), Revoked: moment(c.Revoked), RevokedBy: c.RevokedBy}
 	if a := x.Apps.ByID(c.App); a != nil {
 		v.Level = string(a.Level)
@@ -210,18 +254,18 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-// msisdn reads a number that was typed.
-func msisdn(field, s string) (number.MSISDN, error) {
+// msisdn reads a number that was typed at a place of a request, such as "query.to".
+func msisdn(place, s string) (number.MSISDN, error) {
 	m, err := number.ParseMSISDN(s)
 	if err != nil {
-		return "", huma.Error422UnprocessableEntity(field + ": not a number such as +14255550100")
+		return "", misfit(place, "not a number such as +14255550100")
 	}
 	return m, nil
 }
 
 func (x *api) subscribers(h operations) {
 	get(h, "/admin/v1/subscribers/{msisdn}", "Show what is kept of a subscriber", func(ctx context.Context, in *subscriberPath) (*subscriberOut, error) {
-		m, err := msisdn("msisdn", in.MSISDN)
+		m, err := msisdn("path.msisdn", in.MSISDN)
 		if err != nil {
 			return nil, err
 		}
@@ -229,19 +273,23 @@ func (x *api) subscribers(h operations) {
 		return &subscriberOut{s}, err
 	})
 	remove(h, "/admin/v1/subscribers/{msisdn}/browsers", "Forget every browser of a subscriber", func(ctx context.Context, in *subscriberPath) (*none, error) {
-		m, err := msisdn("msisdn", in.MSISDN)
+		m, err := msisdn("path.msisdn", in.MSISDN)
 		if err != nil {
 			return nil, err
 		}
-		for _, level := range levels {
-			if err := x.Subscribers.EndBrowsers(ctx, level, m, 0); err != nil {
+		said, _ := audit.From(ctx)
+		for _, level := range levels { // two changes, so an entry each, of networks that have such browsers
+			err := about(ctx, said, subscriberObject(in.MSISDN), audit.Detail(map[string]app.Level{"level": level}), func(ctx context.Context) error {
+				return x.Subscribers.EndBrowsers(ctx, level, m, 0)
+			})
+			if err != nil {
 				return nil, err
 			}
 		}
 		return nil, nil
 	})
 	remove(h, "/admin/v1/subscribers/{msisdn}/browsers/{id}", "Forget one browser of a subscriber", func(ctx context.Context, in *browserPath) (*none, error) {
-		m, err := msisdn("msisdn", in.MSISDN)
+		m, err := msisdn("path.msisdn", in.MSISDN)
 		if err != nil {
 			return nil, err
 		}
@@ -258,7 +306,7 @@ func (x *api) subscribers(h operations) {
 		return nil, huma.Error404NotFound("browser " + in.ID + ": no such browser is remembered for this number")
 	})
 	get(h, "/admin/v1/subscribers/{msisdn}/optouts", "List whose texts a subscriber has refused", func(ctx context.Context, in *optOutQuery) (*optOutList, error) {
-		m, err := msisdn("msisdn", in.MSISDN)
+		m, err := msisdn("path.msisdn", in.MSISDN)
 		if err != nil {
 			return nil, err
 		}
@@ -295,8 +343,9 @@ func (x *api) subscriber(ctx context.Context, m number.MSISDN) (s Subscriber, er
 			return s, err
 		}
 		for _, c := range rows {
-			s.Consents = append(s.Consents, x.consent(c, true))
-			f.Before = c.ID
+			if f.Before = c.ID; x.stateOf(c) == consentInForce {
+				s.Consents = append(s.Consents, x.consent(c, true))
+			}
 		}
 		if len(rows) < f.Limit {
 			break
@@ -332,12 +381,12 @@ func (x *api) optOuts(ctx context.Context, m number.MSISDN, of app.ID) ([]OptOut
 }
 
 func (x *api) optOut(o sms.OptOut) OptOut {
-	return OptOut{App: x.appName(o.App), Word: o.Word, Time: o.At.UTC()}
+	return OptOut{App: x.appName(o.App), Word: o.Word, Time: o.At.UTC(), AppDeleted: o.App != 0 && x.appEnded(o.App)}
 }
 
 func (x *api) setOptOut(ctx context.Context, in *optOutQuery, again bool) (o sms.OptOut, err error) {
 	o = sms.OptOut{Word: "operator", At: x.Now(), Again: again}
-	if o.From, err = msisdn("msisdn", in.MSISDN); err != nil {
+	if o.From, err = msisdn("path.msisdn", in.MSISDN); err != nil {
 		return o, err
 	}
 	if o.App, err = x.appFilter(in.App); err != nil {

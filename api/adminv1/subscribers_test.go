@@ -19,8 +19,10 @@ type consentPage struct {
 	Consents []struct {
 		ID, App, Level, Subscriber, How string
 		Scopes                          []string
+		State                           string
 		Revoked                         *time.Time
 		RevokedBy                       string `json:"revoked_by"`
+		AppDeleted                      bool   `json:"app_deleted"`
 	}
 	Next string
 }
@@ -82,7 +84,7 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 			t.Fatalf("%+v", p)
 		}
 		p, _ := list("?app=pizza&subscriber=%2B14255550100&all=true")
-		if len(p.Consents) != 1 || p.Consents[0].Revoked == nil || p.Consents[0].RevokedBy != "operator" {
+		if len(p.Consents) != 1 || p.Consents[0].Revoked == nil || p.Consents[0].RevokedBy != "operator" || p.Consents[0].State != "withdrawn" {
 			t.Fatalf("%+v", p)
 		}
 		s.call("DELETE", "/admin/v1/consents/"+pizza.ID, "", 404, nil)
@@ -91,6 +93,82 @@ func TestConsentsAreListedAndWithdrawn(t *testing.T) {
 		s.call("DELETE", "/admin/v1/consents/"+name, "", 404, nil)
 	}
 	s.call("GET", "/admin/v1/consents?subscriber=bob", "", 422, nil)
+	s.call("GET", "/admin/v1/consents?app=nobody", "", 404, nil)
+}
+
+func TestAConsentToADeletedAppIsNotInForce(t *testing.T) {
+	s := open(t)
+	const number = "/admin/v1/subscribers/+14255550100"
+	const bob = "14255550101"
+	for range 2 { // each pizza is another app, and each has its consents
+		s.call("POST", "/admin/v1/apps", `{"name":"pizza","scopes":["IMMN"]}`, 201, nil)
+		s.consent("pizza", alice, "IMMN", oauth.HowPIN)
+		s.consent("pizza", bob, "IMMN", oauth.HowPIN)
+		s.call("PUT", number+"/optouts?app=pizza", "", 200, nil)
+		s.call("DELETE", "/admin/v1/apps/pizza", "", 204, nil)
+	}
+	s.call("POST", "/admin/v1/apps", `{"name":"taxi","scopes":["IMMN"]}`, 201, nil)
+	s.consent("taxi", alice, "IMMN", oauth.HowPIN)
+	states := func(query string) string {
+		t.Helper()
+		var p consentPage
+		s.call("GET", "/admin/v1/consents"+query, "", 200, &p)
+		var all []string
+		for _, c := range p.Consents {
+			if c.AppDeleted != (c.State == "app deleted") || c.Revoked != nil {
+				t.Errorf("%s: %+v", query, c)
+			}
+			all = append(all, c.App+" "+c.State)
+		}
+		return strings.Join(all, ", ")
+	}
+	const gone, stands = "pizza app deleted", "taxi in force"
+	for query, want := range map[string]string{
+		"":                              stands,
+		"?all=true":                     strings.Join([]string{stands, gone, gone, gone, gone}, ", "),
+		"?app=pizza":                    "",
+		"?app=PIZZA&all=true":           strings.Join([]string{gone, gone, gone, gone}, ", "),
+		"?subscriber=%2B14255550100":    stands,
+		"?all=true&limit=2":             stands + ", " + gone,
+		"?all=true&app=pizza&limit=500": strings.Join([]string{gone, gone, gone, gone}, ", "),
+		"?all=true&app=pizza&subscriber=%2B14255550101": gone + ", " + gone,
+	} {
+		if got := states(query); got != want {
+			t.Errorf("%q: %q, want %q", query, got, want)
+		}
+	}
+	var all, one consentPage
+	s.call("GET", "/admin/v1/consents?all=true&app=pizza", "", 200, &all)
+	for n, before := 0, ""; n < 4; n++ { // page by page, over both apps
+		one = consentPage{}
+		s.call("GET", "/admin/v1/consents?all=true&app=pizza&limit=1&before="+before, "", 200, &one)
+		if before = one.Next; len(one.Consents) != 1 || one.Consents[0].ID != all.Consents[n].ID {
+			t.Errorf("page %d: %+v", n, one)
+		}
+	}
+	if got := s.call("DELETE", "/admin/v1/consents/"+all.Consents[0].ID, "", 404, nil); !strings.Contains(got, "no such consent in force") {
+		t.Error(got)
+	}
+	var sub struct {
+		Consents []struct{ App string }
+		OptOuts  []struct {
+			App        string
+			AppDeleted bool `json:"app_deleted"`
+		} `json:"opt_outs"`
+	}
+	body := s.call("GET", number, "", 200, &sub)
+	if len(sub.Consents) != 1 || sub.Consents[0].App != "taxi" {
+		t.Error(body)
+	}
+	for _, o := range sub.OptOuts {
+		if !o.AppDeleted {
+			t.Error(body)
+		}
+	}
+	s.call("POST", "/admin/v1/apps", `{"name":"pizza","scopes":["IMMN"]}`, 201, nil)
+	if got := states("?app=pizza&all=true"); got != "" {
+		t.Errorf("another app has the name now, and nobody's consent: %q", got)
+	}
 	s.call("GET", "/admin/v1/consents?app=nobody", "", 404, nil)
 }
 

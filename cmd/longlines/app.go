@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"longlines/app"
 )
 
 type appCmd struct {
@@ -57,7 +59,7 @@ type appCreateCmd struct {
 	KeysFile        string        `help:"Its public keys for private_key_jwt, a JWK set; - reads it from standard input." placeholder:"FILE"`
 	Owner           string        `help:"Who runs it, as the consent page says it." placeholder:"NAME"`
 	Level           string        `help:"Service level." enum:"sandbox,production" default:"sandbox"`
-	Scopes          []string      `help:"Scopes, comma-separated." default:"SMS"`
+	Scopes          []string      `help:"Its scopes, separated by commas or blanks: ${scopes}." default:"SMS"`
 	RedirectURI     string        `name:"redirect-uri" help:"Registered redirect URI." placeholder:"URI"`
 	ShortCode       []string      `help:"A short code of the app; the first is its sender." placeholder:"CODE"`
 	OnNetwork       bool          `help:"Subscribers may consent only from a device on the network."`
@@ -65,24 +67,43 @@ type appCreateCmd struct {
 	Introspect      bool          `help:"Let it ask about every token of its level: a service of yours (RFC 7662)."`
 	MessageListener string        `help:"Receive SMS is posted there." placeholder:"URL"`
 	StatusListener  string        `help:"Receive SMS Delivery Status is posted there." placeholder:"URL"`
-	NotificationURL string        `name:"notification-url" help:"Webhooks are posted there." placeholder:"URL"`
+	NotificationURL string        `name:"notification-url" help:"Webhooks will be posted there; they are due, and nothing posts yet." placeholder:"URL"`
 	WaitForVerdict  time.Duration `help:"Answer each send only once the network has spoken, up to 5s." placeholder:"TIME"`
 }
 
 func (cmd *appCreateCmd) Run(e *env) error {
-	in := appView{Name: cmd.Name, Key: cmd.Key, Secret: cmd.Secret, Auth: cmd.Auth, Owner: cmd.Owner, Level: cmd.Level, Scopes: cmd.Scopes,
+	scopes, err := scopesOf(cmd.Scopes)
+	if err != nil {
+		return err
+	}
+	in := appView{Name: cmd.Name, Key: cmd.Key, Secret: cmd.Secret, Auth: cmd.Auth, Owner: cmd.Owner, Level: cmd.Level, Scopes: scopes,
 		ShortCodes: cmd.ShortCode, RedirectURI: cmd.RedirectURI, OnNetwork: cmd.OnNetwork, DPoP: cmd.DPoP, Introspect: cmd.Introspect,
 		MessageListener: cmd.MessageListener, StatusListener: cmd.StatusListener, NotificationURL: cmd.NotificationURL}
 	if cmd.WaitForVerdict != 0 {
 		in.WaitForVerdict = cmd.WaitForVerdict.String()
 	}
-	var err error
 	if in.Keys, err = readKeys(cmd.KeysFile); err != nil {
 		return err
 	}
 	_, err = ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/apps", in: in}, e.app)
 	return err
 }
+
+// scopesOf are scopes as they were typed, between commas or blanks. One that is none is refused here, where all
+// that there are can be told.
+func scopesOf(words []string) ([]string, error) {
+	scopes := []string{}
+	for _, s := range app.ParseScopes(strings.Join(words, ",")) {
+		if !s.Known() {
+			return nil, fail(exitUsage, "--scopes: %q is no scope of the platform; there are %s", s, scopeNames())
+		}
+		scopes = append(scopes, string(s))
+	}
+	return scopes, nil
+}
+
+// scopeNames are all scopes of the platform, for people.
+func scopeNames() string { return strings.ReplaceAll(app.JoinScopes(app.Scopes()), ",", ", ") }
 
 // maxKeysFile bounds what is read of a file of keys; the platform takes less.
 const maxKeysFile = 64 << 10
@@ -146,16 +167,17 @@ func (e *env) app(a appView) {
 	}
 }
 
+type appList struct {
+	Apps []appView `json:"apps"`
+}
+
 type appListCmd struct {
 	server
 	output
 }
 
 func (cmd *appListCmd) Run(e *env) error {
-	type list struct {
-		Apps []appView `json:"apps"`
-	}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/apps"}, func(l list) {
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/apps"}, func(l appList) {
 		var rows [][]string
 		for _, a := range l.Apps {
 			rows = append(rows, []string{a.Name, a.Level, a.Key, strings.Join(a.Scopes, ","), strings.Join(a.ShortCodes, ","), a.Auth, a.Owner})
@@ -187,7 +209,7 @@ type appSetCmd struct {
 	Auth            *string        `help:"How it proves itself: secret, private_key_jwt or none. An app that stops having a secret loses it at once." placeholder:"HOW"`
 	KeysFile        string         `help:"Its public keys for private_key_jwt, a JWK set; - reads it from standard input." placeholder:"FILE"`
 	Owner           *string        `help:"Who runs it, as the consent page says it." placeholder:"NAME"`
-	Scopes          []string       `help:"All its scopes, comma-separated; \"\" for none."`
+	Scopes          []string       `help:"All its scopes, separated by commas or blanks; \"\" for none: ${scopes}." placeholder:"SCOPES"`
 	RedirectURI     *string        `name:"redirect-uri" help:"Registered redirect URI." placeholder:"URI"`
 	ShortCode       []string       `help:"All its short codes; the first is its sender; \"\" for none." placeholder:"CODE"`
 	OnNetwork       *bool          `help:"Subscribers may consent only from a device on the network." negatable:""`
@@ -195,7 +217,7 @@ type appSetCmd struct {
 	Introspect      *bool          `help:"Let it ask about every token of its level: a service of yours (RFC 7662)." negatable:""`
 	MessageListener *string        `help:"Receive SMS is posted there; \"\": it waits for the poll." placeholder:"URL"`
 	StatusListener  *string        `help:"Receive SMS Delivery Status is posted there." placeholder:"URL"`
-	NotificationURL *string        `name:"notification-url" help:"Webhooks are posted there." placeholder:"URL"`
+	NotificationURL *string        `name:"notification-url" help:"Webhooks will be posted there; they are due, and nothing posts yet." placeholder:"URL"`
 	WaitForVerdict  *time.Duration `help:"Answer each send only once the network has spoken, up to 5s; 0s: at once." placeholder:"TIME"`
 }
 
@@ -203,6 +225,11 @@ func (cmd *appSetCmd) Run(e *env) error {
 	keys, err := readKeys(cmd.KeysFile)
 	if err != nil {
 		return err
+	}
+	if cmd.Scopes != nil {
+		if cmd.Scopes, err = scopesOf(cmd.Scopes); err != nil {
+			return err
+		}
 	}
 	c, err := cmd.connect(e)
 	if err != nil {

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
+
+	"longlines/api/adminv1"
 )
 
 type auditCmd struct {
@@ -12,21 +13,11 @@ type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Check that no entry was altered or taken out."`
 }
 
-// auditView is an entry as the admin API shows it.
-type auditView struct {
-	Seq    int64           `json:"seq"`
-	Time   time.Time       `json:"time"`
-	Actor  string          `json:"actor"`
-	Action string          `json:"action"`
-	Object string          `json:"object"`
-	Detail json.RawMessage `json:"detail"`
-}
-
 type auditListCmd struct {
 	server
 	output
 	page
-	Object string `help:"Only what was done to this, as listed." placeholder:"OBJECT"`
+	Object string `help:"Only what was done to this, as listed: \"app pizza\", \"subscriber +14255550100\"." placeholder:"OBJECT"`
 }
 
 func (cmd *auditListCmd) Run(e *env) error {
@@ -35,15 +26,23 @@ func (cmd *auditListCmd) Run(e *env) error {
 		q.Set("object", cmd.Object)
 	}
 	type list struct {
-		Entries []auditView `json:"entries"`
-		Next    string      `json:"next"`
+		Entries []adminv1.AuditEntry `json:"entries"`
+		Next    string               `json:"next"`
 	}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/audit", query: q}, func(l list) {
 		var rows [][]string
+		cut := false
 		for _, a := range l.Entries {
-			rows = append(rows, []string{fmt.Sprint(a.Seq), a.Time.UTC().Format(time.RFC3339), oneLine(a.Actor), oneLine(a.Action), oneLine(a.Object), short(oneLine(string(a.Detail)))})
+			detail := []rune(oneLine(string(a.Detail)))
+			if len(detail) > shownDetail {
+				detail, cut = append(detail[:shownDetail], '…'), true
+			}
+			rows = append(rows, []string{fmt.Sprint(a.Seq), a.Time.UTC().Format(time.RFC3339), oneLine(a.Actor), oneLine(a.Action), oneLine(a.Object), string(detail)})
 		}
 		e.table("SEQ TIME ACTOR ACTION OBJECT DETAIL", rows...)
+		if cut {
+			fmt.Fprintf(e.err, "details are cut after %d characters (…): -o json shows all of them\n", shownDetail)
+		}
 		e.more(l.Next)
 	})
 	return err
@@ -52,13 +51,6 @@ func (cmd *auditListCmd) Run(e *env) error {
 // shownDetail is how much of a detail people are shown; as JSON it is whole.
 const shownDetail = 120
 
-func short(s string) string {
-	if r := []rune(s); len(r) > shownDetail {
-		return string(r[:shownDetail]) + "…"
-	}
-	return s
-}
-
 type auditVerifyCmd struct {
 	server
 	output
@@ -66,9 +58,9 @@ type auditVerifyCmd struct {
 
 func (cmd *auditVerifyCmd) Run(e *env) error {
 	type verdict struct {
-		OK      bool       `json:"ok"`
-		Entries int64      `json:"entries"`
-		Bad     *auditView `json:"bad"`
+		OK      bool                `json:"ok"`
+		Entries int64               `json:"entries"`
+		Bad     *adminv1.AuditEntry `json:"bad"`
 	}
 	v, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/audit/verify"}, func(v verdict) {
 		if v.OK {

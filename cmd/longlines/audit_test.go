@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,18 +11,6 @@ import (
 
 	"longlines/api/adminv1"
 )
-
-// What a healthy platform does not answer: these run against answers that are given here.
-
-// at runs a command line against a handler.
-func at(t *testing.T, h http.Handler, args ...string) (code int, out, errs string) {
-	t.Helper()
-	s := httptest.NewServer(h)
-	defer s.Close()
-	var o, e bytes.Buffer
-	code = run(context.Background(), append(args, "--admin", s.URL, "--token", "t", "--data", t.TempDir()), &o, &e, nil)
-	return code, o.String(), e.String()
-}
 
 func TestAuditVerifyNamesTheEntryThatDoesNotFit(t *testing.T) {
 	for _, c := range []struct{ name, answer, say string }{

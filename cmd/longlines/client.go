@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"longlines/app"
+	"longlines/fault"
 )
 
 // server are the flags by which a client command finds the running platform.
@@ -148,15 +153,14 @@ func (d deletion) run(e *env, what, name, consequence string, r request) error {
 
 // problem is RFC 9457 as the admin listener answers it.
 type problem struct {
+	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
 	Errors []struct {
-		Message   string `json:"message"`  // of the management API
-		Location  string `json:"location"` //
-		Detail    string `json:"detail"`   // of the sandbox API
-		Pointer   string `json:"pointer"`
-		Parameter string `json:"parameter"`
+		Detail    string `json:"detail"`
+		Pointer   string `json:"pointer"`   // into the body
+		Parameter string `json:"parameter"` // of the query
 	} `json:"errors"`
 }
 
@@ -197,39 +201,61 @@ func (c *client) do(r request, out any) error {
 		}
 		return fail(exitUnreachable, "the answer of %s broke off: %w", c.admin, err)
 	}
-	if resp.StatusCode/100 != 2 {
-		return refusal(resp.StatusCode, r.path, b)
-	}
-	if out == nil || len(b) == 0 {
+	switch {
+	case resp.StatusCode/100 != 2:
+		return c.refusal(resp.StatusCode, r.path, b)
+	case resp.StatusCode == http.StatusNoContent:
+		return nil
+	case !json.Valid(b):
+		return c.stranger(resp.StatusCode, r.path)
+	case out == nil:
 		return nil
 	}
 	if err := json.Unmarshal(b, out); err != nil {
-		return fail(exitFailed, "%s is no admin listener of longlines: its answer to %s is not JSON", c.admin, r.path)
+		return fail(exitFailed, "answer of %s %s: %w", r.method, r.path, err)
 	}
 	return nil
 }
 
+// stranger is the error of an answer that no admin listener gives.
+func (c *client) stranger(status int, path string) error {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout: // of a proxy in front of one
+		return fail(exitUnreachable, "the platform does not answer at %s: %d %s", c.admin, status, http.StatusText(status))
+	}
+	if strings.HasPrefix(path, "/sandbox/") {
+		if err := c.do(request{method: http.MethodGet, path: "/admin/v1/status"}, nil); err != nil {
+			return err
+		}
+		return fail(exitNotFound, "this platform has no virtual network (sandbox.off), so it has no phones")
+	}
+	return fail(exitUnreachable, "%s is no admin listener of longlines: it answers %d %s to %s\n`longlines serve` prints the address of one behind Console", c.admin, status, http.StatusText(status), path)
+}
+
+// obvious are the pages of the catalogue that say no more than the detail does.
+var obvious = []*fault.Fault{fault.BadParameter, fault.BadToken, fault.NotFound}
+
+// missing is what helps when a thing is not there, by the path at which it was looked for.
+var missing = [][2]string{
+	{"/admin/v1/links", "see: longlines link list"},
+	{"/admin/v1/routes", "see: longlines route list"},
+	{"/admin/v1/consents/", "see: longlines consent list"},
+	{"/admin/v1/requests/", "a call is recorded within a second of its answer: of a new one, ask again"},
+}
+
 // refusal turns a status and its problem document into an error that says what to do, with the right
 // exit code.
-func refusal(status int, path string, body []byte) error {
+func (c *client) refusal(status int, path string, body []byte) error {
 	var p problem
-	text := http.StatusText(status)
-	if json.Unmarshal(body, &p) == nil && (p.Detail != "" || p.Title != "") {
-		text = p.Detail
-		if text == "" {
-			text = p.Title
+	if json.Unmarshal(body, &p) != nil || p.Title == "" {
+		return c.stranger(status, path)
+	}
+	text := c.e.said(p)
+	if p.Code != "" && !slices.ContainsFunc(obvious, func(f *fault.Fault) bool { return strings.HasSuffix(p.Type, f.Path()) }) {
+		text += "\nsee: longlines explain " + p.Code
+		if _, anchor, ok := strings.Cut(p.Type, "#"); ok {
+			text += "#" + anchor
 		}
-		for _, e := range p.Errors {
-			if e.Message != "" {
-				text += fmt.Sprintf("\n  %s: %s", strings.TrimPrefix(e.Location, "body."), e.Message)
-			}
-		}
-		// The page of what the command itself was wrong about says no more than the detail.
-		if ruled := status != http.StatusUnauthorized && status != http.StatusNotFound && status != http.StatusConflict && status != http.StatusUnprocessableEntity; ruled && p.Code != "" {
-			text += "\nsee: longlines explain " + p.Code
-		}
-	} else if status == http.StatusNotFound && strings.HasPrefix(path, "/sandbox/") {
-		return fail(exitNotFound, "this platform has no virtual network (sandbox.off), so it has no phones")
 	}
 	code := exitFailed
 	switch status {
@@ -242,10 +268,12 @@ func refusal(status int, path string, body []byte) error {
 		}
 	case http.StatusNotFound:
 		code = exitNotFound
-		for prefix, command := range map[string]string{"/admin/v1/apps": "app list", "/admin/v1/links": "link list",
-			"/admin/v1/routes": "route list", "/admin/v1/quotas": "app list", "/admin/v1/consents/": "consent list"} {
-			if strings.HasPrefix(path, prefix) {
-				text += "\nsee: longlines " + command
+		if strings.HasSuffix(p.Detail, app.ErrUnknown.Error()) {
+			text += "\nsee: longlines app list"
+		}
+		for _, m := range missing {
+			if strings.HasPrefix(path, m[0]) {
+				text += "\n" + m[1]
 			}
 		}
 	case http.StatusConflict:
@@ -254,6 +282,58 @@ func refusal(status int, path string, body []byte) error {
 		code = exitUnreachable
 	}
 	return fail(code, "%s", text)
+}
+
+// said is what a problem says, in the words of the command line.
+func (e *env) said(p problem) string {
+	var lines []string
+	for _, x := range p.Errors {
+		place := cmp.Or(strings.TrimPrefix(x.Pointer, "/"), x.Parameter)
+		part := place
+		if end := strings.IndexAny(place, "/.["); end > 0 {
+			part = place[:end]
+		}
+		if as := e.typed(part); as != part {
+			place = as
+		}
+		line := x.Detail
+		if place != "" {
+			line = place + ": " + line
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) > 0 {
+		return strings.Join(lines, "\n")
+	}
+	text := cmp.Or(p.Detail, p.Title)
+	if part, rest, ok := strings.Cut(text, ": "); ok { // as window: must be from 1 to 10000
+		text = e.typed(part) + ": " + rest
+	}
+	return text
+}
+
+// otherwise are the parts of a request whose flag or argument has a name of its own.
+var otherwise = map[string]string{"name": "as", "short_codes": "short-code", "keys": "keys-file", "password": "password-file", "msisdn": "number"}
+
+// typed is a part of a request as the command that runs spells it; as it is, if it has none such.
+func (e *env) typed(part string) string {
+	if e.node == nil {
+		return part
+	}
+	names := []string{strings.ReplaceAll(part, "_", "-"), otherwise[part]}
+	for _, name := range names {
+		for _, f := range slices.Concat(e.node.AllFlags(true)...) {
+			if f.Name == name {
+				return "--" + name
+			}
+		}
+	}
+	for _, a := range e.node.Positional {
+		if slices.Contains(names, a.Name) {
+			return a.Summary()
+		}
+	}
+	return part
 }
 
 // printJSON prints one document.

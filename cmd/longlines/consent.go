@@ -4,14 +4,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"longlines/api/adminv1"
 )
 
 // page are the flags of a command that shows a part of a list.
 type page struct {
-	Limit  int    `help:"How many at most (1 to 500)." default:"50"`
+	Limit  int    `help:"How many at most (1 to 500)." default:"50" short:"n"`
 	Before string `help:"Go on where a list ended." placeholder:"NEXT"`
 }
 
@@ -35,33 +38,27 @@ type consentCmd struct {
 	Revoke consentRevokeCmd `cmd:"" help:"Withdraw a consent, or scopes of it: tokens end, or open less, at once."`
 }
 
-// consentView is a consent as the admin API shows it.
-type consentView struct {
-	ID         string     `json:"id"`
-	App        string     `json:"app"`
-	Level      string     `json:"level"`
-	Subscriber string     `json:"subscriber"`
-	Scopes     []string   `json:"scopes"`
-	How        string     `json:"how"`
-	Given      time.Time  `json:"given"`
-	Used       *time.Time `json:"used"`
-	Revoked    *time.Time `json:"revoked"`
-	RevokedBy  string     `json:"revoked_by"`
-}
-
-func (e *env) consents(list []consentView) {
+func (e *env) consents(list []adminv1.Consent) {
 	var rows [][]string
 	for _, c := range list {
-		used, state := "never", "in force"
+		used, state := "never", c.State
 		if c.Used != nil {
 			used = day(*c.Used)
 		}
 		if c.Revoked != nil {
 			state = "withdrawn " + day(*c.Revoked) + " by " + c.RevokedBy
 		}
-		rows = append(rows, []string{c.ID, c.App, c.Level, c.Subscriber, strings.Join(c.Scopes, ","), c.How, day(c.Given), used, state})
+		rows = append(rows, []string{c.ID, appShown(c.App, c.AppDeleted), c.Level, c.Subscriber, strings.Join(c.Scopes, ","), c.How, day(c.Given), used, state})
 	}
 	e.table("ID APP LEVEL SUBSCRIBER SCOPES HOW GIVEN USED STATE", rows...)
+}
+
+// appShown is an app of a list; one that was deleted may have lent its name to another since.
+func appShown(name string, deleted bool) string {
+	if deleted {
+		return name + " (deleted)"
+	}
+	return name
 }
 
 // day shows a time to the minute.
@@ -73,7 +70,7 @@ type consentListCmd struct {
 	page
 	App        string `help:"Only consents to this app." placeholder:"NAME"`
 	Subscriber string `help:"Only consents of this number." placeholder:"NUMBER"`
-	All        bool   `help:"Withdrawn ones too."`
+	All        bool   `help:"Those not in force too: withdrawn, or to apps that were deleted."`
 	Reveal     bool   `help:"Show whole numbers; the audit log says so."`
 }
 
@@ -90,8 +87,8 @@ func (cmd *consentListCmd) Run(e *env) error {
 		}
 	}
 	type list struct {
-		Consents []consentView `json:"consents"`
-		Next     string        `json:"next"`
+		Consents []adminv1.Consent `json:"consents"`
+		Next     string            `json:"next"`
 	}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/consents", query: q}, func(l list) {
 		e.consents(l.Consents)
@@ -133,6 +130,7 @@ func (cmd *consentRevokeCmd) Run(e *env) error {
 
 type subscriberCmd struct {
 	Show    subscriberShowCmd    `cmd:"" help:"Show consents, opt-outs and remembered browsers of a number."`
+	OptOut  subscriberOptOutCmd  `cmd:"" name:"optout" help:"Refuse texts to a number, as its STOP does, or end that."`
 	Signout subscriberSignoutCmd `cmd:"" help:"Forget every browser in which a number is signed in."`
 }
 
@@ -145,22 +143,7 @@ type subscriberShowCmd struct {
 }
 
 func (cmd *subscriberShowCmd) Run(e *env) error {
-	type subscriber struct {
-		Number   string        `json:"number"`
-		Consents []consentView `json:"consents"`
-		OptOuts  []struct {
-			App  string    `json:"app"`
-			Word string    `json:"word"`
-			Time time.Time `json:"time"`
-		} `json:"opt_outs"`
-		Browsers []struct {
-			Level   string    `json:"level"`
-			Agent   string    `json:"agent"`
-			Created time.Time `json:"created"`
-			Expires time.Time `json:"expires"`
-		} `json:"browsers"`
-	}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: subscriberPath(cmd.Number)}, func(s subscriber) {
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: subscriberPath(cmd.Number)}, func(s adminv1.Subscriber) {
 		fmt.Fprintln(e.out, s.Number)
 		if len(s.Consents)+len(s.OptOuts)+len(s.Browsers) == 0 {
 			fmt.Fprintln(e.out, "  no consents, no opt-outs, no remembered browsers")
@@ -174,10 +157,7 @@ func (cmd *subscriberShowCmd) Run(e *env) error {
 			fmt.Fprintln(e.out, "\nWants no texts from")
 			var rows [][]string
 			for _, o := range s.OptOuts {
-				if o.App == "" {
-					o.App = "every app"
-				}
-				rows = append(rows, []string{o.App, o.Word, day(o.Time)})
+				rows = append(rows, []string{appShown(appOrAll(o.App), o.AppDeleted), o.Word, day(o.Time)})
 			}
 			e.table("APP SAID SINCE", rows...)
 		}
@@ -191,6 +171,62 @@ func (cmd *subscriberShowCmd) Run(e *env) error {
 		}
 	})
 	return err
+}
+
+// appOrAll is whose texts an opt-out refuses.
+func appOrAll(name string) string {
+	if name == "" {
+		return "every app"
+	}
+	return name
+}
+
+type subscriberOptOutCmd struct {
+	server
+	output
+	Number string `arg:"" help:"The number, as +14255550100."`
+	App    string `help:"Only texts of this app; absent: every app's, as one." placeholder:"NAME"`
+	End    bool   `help:"End the opt-out, as the number's START does."`
+	Yes    bool   `help:"Do it; without this no opt-out ends."`
+}
+
+func (cmd *subscriberOptOutCmd) Run(e *env) error {
+	r := request{method: http.MethodPut, path: subscriberPath(cmd.Number) + "/optouts"}
+	if cmd.App != "" {
+		r.query = url.Values{"app": {cmd.App}}
+	}
+	if !cmd.End {
+		_, err := ask(e, cmd.server, cmd.output, r, func(o adminv1.OptOut) {
+			fmt.Fprintf(e.out, "%s has opted out from %s\n", cmd.Number, appOrAll(o.App))
+		})
+		return err
+	}
+	if !cmd.Yes {
+		return fail(exitUsage, "ending the opt-out of %s from %s: texts come again to one who refused them; say --yes", cmd.Number, appOrAll(cmd.App))
+	}
+	c, err := cmd.connect(e)
+	if err != nil {
+		return err
+	}
+	var l struct {
+		OptOuts []adminv1.OptOut `json:"opt_outs"`
+	}
+	if err := c.do(request{method: http.MethodGet, path: r.path, query: r.query}, &l); err != nil {
+		return err
+	}
+	// Without an app all of the number's are listed; one of every app is ended, others stay.
+	if !slices.ContainsFunc(l.OptOuts, func(o adminv1.OptOut) bool { return cmd.App != "" || o.App == "" }) {
+		return fail(exitNotFound, "%s has no opt-out from %s\nsee: longlines subscriber show %s", cmd.Number, appOrAll(cmd.App), cmd.Number)
+	}
+	r.method = http.MethodDelete
+	if err := c.do(r, nil); err != nil {
+		return err
+	}
+	if cmd.JSON() {
+		return e.printJSON(map[string]any{"number": cmd.Number, "app": cmd.App, "ended": true})
+	}
+	fmt.Fprintf(e.out, "the opt-out of %s from %s has ended\n", cmd.Number, appOrAll(cmd.App))
+	return nil
 }
 
 type subscriberSignoutCmd struct {

@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 	"unicode"
 
+	"longlines/api/adminv1"
 	"longlines/fault"
 	"longlines/id"
 )
@@ -74,17 +74,7 @@ func printRows(w io.Writer, indent string, rows []fault.Row) {
 
 // story prints the timeline of a message or a request.
 func (cmd *explainCmd) story(e *env, path string) error {
-	type story struct {
-		Title string      `json:"title"`
-		Facts [][2]string `json:"facts"`
-		Steps []struct {
-			Time   time.Time `json:"time"`
-			What   string    `json:"what"`
-			Detail string    `json:"detail"`
-		} `json:"steps"`
-		Wire string `json:"wire"`
-	}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: path}, func(s story) {
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: path}, func(s adminv1.Story) {
 		fmt.Fprintln(e.out, s.Title)
 		for _, f := range s.Facts {
 			if f[1] != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -63,6 +64,35 @@ func (cmd *helpCmd) Run(e *env) error {
 		return fail(exitUsage, "no command %q", strings.Join(cmd.Topic, " "))
 	}
 	return trace.PrintUsage(false)
+}
+
+// valueHelp is the help of a flag or an argument, with what kong leaves out: the words that it takes, and the
+// default of a flag that shows something else in its place.
+func valueHelp(v *kong.Value) string {
+	shown := *v
+	add := func(sep, format string, args ...any) {
+		shown.Help = strings.TrimSuffix(shown.Help, ".") + sep + fmt.Sprintf(format, args...) + "."
+	}
+	words := slices.DeleteFunc(v.EnumSlice(), func(s string) bool { return s == "" })
+	if slices.ContainsFunc(words, func(s string) bool { return !strings.Contains(v.Help, s) }) {
+		last := len(words) - 1
+		add(": ", "%s or %s", strings.Join(words[:last], ", "), words[last])
+	}
+	if v.Flag != nil && v.Flag.PlaceHolder != "" && v.Default != "" && !strings.Contains(v.Help, "default") {
+		add("; ", "default %s", v.Default)
+	}
+	return kong.DefaultHelpValueFormatter(&shown)
+}
+
+// helpLine is the command that tells what was typed wrongly.
+func helpLine(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		if node := wrong.Context.Selected(); node != nil {
+			return "longlines " + node.Path() + " --help"
+		}
+	}
+	return "longlines help"
 }
 
 type completionCmd struct {

@@ -13,19 +13,33 @@ import (
 type appImportCmd struct {
 	server
 	output
-	File   string `arg:"" help:"The file; - reads standard input. A CSV has a head: name,key,secret and any of redirect_uri,scopes,short_codes,message_listener,status_listener,notification_url,level,owner."`
+	File   string `arg:"" help:"The file; - reads standard input."`
 	Format string `help:"csv or json; default: as it looks." enum:"csv,json," default:"" placeholder:"FORMAT"`
 	Level  string `help:"The level of apps whose line names none." enum:"sandbox,production" default:"sandbox"`
 	DryRun bool   `help:"Only say what would happen."`
 }
 
+// Help is what the usage tells beside the flags.
+func (*appImportCmd) Help() string {
+	return `A CSV begins with a head: name,key,secret and, in any order, any of
+redirect_uri,scopes,short_codes,message_listener,status_listener,notification_url,level,owner.
+Scopes and short codes are separated by blanks, or in a quoted cell by commas:
+
+	name,key,secret,scopes,short_codes
+	Pizza,0123456789abcdef,fedcba9876543210,SMS IMMN,74001 74002
+
+JSON is a list of apps, or an object whose member apps is one. Its members are the columns of the CSV;
+scopes and short_codes may be lists:
+
+	[{"name":"Pizza","key":"0123456789abcdef","secret":"fedcba9876543210","scopes":["SMS","IMMN"]}]
+
+It is safe to repeat: what is there already stays as it is.`
+}
+
 // imported is what became of one app.
 type imported struct {
-	Line    int    `json:"line"`
-	Name    string `json:"name"`
-	Key     string `json:"key"`
-	Outcome string `json:"outcome"`
-	Reason  string `json:"reason,omitempty"`
+	Line int `json:"line"`
+	adminv1.ImportResult
 }
 
 // quiet is how long a command may work without saying how far it is.
@@ -89,7 +103,7 @@ func (cmd *appImportCmd) take(c *client, list []app.Import) (all []imported, err
 			in.Apps = append(in.Apps, v)
 		}
 		var out struct {
-			Results []imported `json:"results"`
+			Results []adminv1.ImportResult `json:"results"`
 		}
 		if err := c.do(request{method: http.MethodPost, path: "/admin/v1/apps/import", in: in}, &out); err != nil {
 			return all, err
@@ -98,8 +112,7 @@ func (cmd *appImportCmd) take(c *client, list []app.Import) (all []imported, err
 			return all, fail(exitFailed, "%s answered for %d of %d apps", c.admin, len(out.Results), len(batch))
 		}
 		for i, r := range out.Results {
-			r.Line = batch[i].Line
-			all = append(all, r)
+			all = append(all, imported{batch[i].Line, r})
 		}
 		if now := time.Now(); now.Sub(said) >= quiet && len(all) < len(list) {
 			said = now

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"longlines/api/adminv1"
 	"longlines/route"
 )
 
@@ -21,28 +22,6 @@ type linkCmd struct {
 	Pause  linkPauseCmd  `cmd:"" help:"Stop submitting over a link; texts wait."`
 	Resume linkResumeCmd `cmd:"" help:"Submit over it again."`
 	Delete linkDeleteCmd `cmd:"" help:"Delete a link."`
-}
-
-// linkView is a link as the admin API shows it.
-type linkView struct {
-	route.LinkState
-	Jobs int64 `json:"jobs"`
-}
-
-// linkIn is a link as the admin API takes it.
-type linkIn struct {
-	Name       string  `json:"name"`
-	Kind       string  `json:"kind"`
-	Network    string  `json:"network"`
-	Host       string  `json:"host"`
-	Port       int     `json:"port"`
-	SystemID   string  `json:"system_id"`
-	Password   string  `json:"password,omitempty"`
-	SystemType string  `json:"system_type,omitempty"`
-	Bind       string  `json:"bind"`
-	Window     int     `json:"window"`
-	Rate       float64 `json:"rate,omitempty"`
-	TLS        bool    `json:"tls,omitempty"`
 }
 
 type linkCreateSMPPCmd struct {
@@ -62,7 +41,7 @@ type linkCreateSMPPCmd struct {
 }
 
 func (cmd *linkCreateSMPPCmd) Run(e *env) error {
-	in := linkIn{Name: cmd.Name, Kind: "smpp", Network: string(route.NetworkLive), Host: cmd.Host, Port: cmd.Port, SystemID: cmd.SystemID,
+	in := adminv1.LinkIn{Name: cmd.Name, Kind: "smpp", Network: string(route.NetworkLive), Host: cmd.Host, Port: cmd.Port, SystemID: cmd.SystemID,
 		SystemType: cmd.SystemType, Bind: cmd.Bind, Window: cmd.Window, Rate: cmd.Rate, TLS: cmd.TLS}
 	if cmd.Virtual {
 		in.Network = string(route.NetworkVirtual)
@@ -77,7 +56,7 @@ func (cmd *linkCreateSMPPCmd) Run(e *env) error {
 		}
 		in.Password = strings.TrimRight(string(b), "\r\n")
 	}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/links", in: in}, func(l linkView) {
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/links", in: in}, func(l adminv1.Link) {
 		fmt.Fprintf(e.out, "Link %q to %s:%d\n", l.Name, l.Host, l.Port)
 		fmt.Fprintf(e.err, "next: longlines link test %s; longlines route add --prefix +1 --link %s\n", l.Name, l.Name)
 	})
@@ -89,11 +68,12 @@ type linkListCmd struct {
 	output
 }
 
+type linkList struct {
+	Links []adminv1.Link `json:"links"`
+}
+
 func (cmd *linkListCmd) Run(e *env) error {
-	type list struct {
-		Links []linkView `json:"links"`
-	}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/links"}, func(l list) {
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/links"}, func(l linkList) {
 		var rows [][]string
 		for _, link := range l.Links {
 			s := link.State
@@ -107,7 +87,7 @@ func (cmd *linkListCmd) Run(e *env) error {
 }
 
 // linkWord is the state of a link in one word.
-func linkWord(l linkView) string {
+func linkWord(l adminv1.Link) string {
 	switch {
 	case l.Paused:
 		return "paused"
@@ -136,7 +116,7 @@ func ago(t time.Time) string {
 }
 
 // link prints a link for people.
-func (e *env) link(l linkView) {
+func (e *env) link(l adminv1.Link) {
 	s, c := l.State, l.State.Counters
 	line := func(name, format string, args ...any) {
 		if v := fmt.Sprintf(format, args...); v != "" {
@@ -158,7 +138,7 @@ func (e *env) link(l linkView) {
 	}
 	line("window", "%d of %d in use, %d submits and %d texts wait", s.InUse, s.Window, s.Waiting, l.Jobs)
 	if time.Now().Before(s.Throttle) {
-		line("throttled", "until %s", s.Throttle.Local().Format(time.TimeOnly))
+		line("throttled", "until %s", s.Throttle.UTC().Format("15:04:05Z"))
 	}
 	line("submitted", "%d segments taken, %d refused, %d without an answer", c.Submitted, c.Refused, c.Unknown)
 	line("received", "%d receipts, %d texts", c.Receipts, c.Incoming)
@@ -199,7 +179,14 @@ type linkResumeCmd struct {
 }
 
 func (cmd *linkResumeCmd) Run(e *env) error {
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: linkPath(cmd.Name) + "/resume"}, e.link)
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: linkPath(cmd.Name) + "/resume"}, func(l adminv1.Link) {
+		if l.State.Up {
+			e.link(l)
+			return
+		}
+		fmt.Fprintf(e.out, "link %q is resumed; it binds\n", l.Name) // what else it says is of before
+		fmt.Fprintf(e.err, "next: longlines link show %s\n", l.Name)
+	})
 	return err
 }
 

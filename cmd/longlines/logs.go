@@ -1,19 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
+
+	"longlines/api/adminv1"
 )
 
 type logsCmd struct {
 	server
 	output
-	Limit     int           `help:"How many of the newest at most (1 to 500)." default:"50" short:"n"`
+	page
 	App       string        `help:"Only calls of this app." placeholder:"NAME"`
 	Code      string        `help:"Only calls answered with this code, as POL0001." placeholder:"CODE"`
 	Status    string        `help:"Only calls answered so: 403, or 4xx." placeholder:"STATUS"`
@@ -23,34 +28,20 @@ type logsCmd struct {
 	Follow    bool          `help:"Go on and show calls as they come." short:"f"`
 }
 
-// callView is a call of an app as the admin API shows it.
-type callView struct {
-	ID        string    `json:"id"`
-	Time      time.Time `json:"time"`
-	App       string    `json:"app"`
-	Operation string    `json:"operation"`
-	Method    string    `json:"method"`
-	Path      string    `json:"path"`
-	Status    int       `json:"status"`
-	Code      string    `json:"code"`
-	Message   string    `json:"message"`
-	Ms        float64   `json:"ms"`
-
+// loggedCall is a call of an app as the admin API shows it.
+type loggedCall struct {
+	adminv1.Request
 	document json.RawMessage // as it came
 }
 
-func (c *callView) UnmarshalJSON(b []byte) error {
-	type plain callView
-	if err := json.Unmarshal(b, (*plain)(c)); err != nil {
-		return err
-	}
+func (c *loggedCall) UnmarshalJSON(b []byte) error {
 	c.document = slices.Clone(b)
-	return nil
+	return json.Unmarshal(b, &c.Request)
 }
 
 type callList struct {
-	Requests []callView `json:"requests"`
-	Next     string     `json:"next"`
+	Requests []loggedCall `json:"requests"`
+	Next     string       `json:"next"`
 }
 
 const (
@@ -62,7 +53,7 @@ const (
 )
 
 func (cmd *logsCmd) Run(e *env) error {
-	r := request{method: http.MethodGet, path: "/admin/v1/requests", query: url.Values{"limit": {strconv.Itoa(cmd.Limit)}}}
+	r := request{method: http.MethodGet, path: "/admin/v1/requests", query: cmd.query()}
 	for name, v := range map[string]string{"app": cmd.App, "code": cmd.Code, "status": cmd.Status, "operation": cmd.Operation, "message": cmd.Message} {
 		if v != "" {
 			r.query.Set(name, v)
@@ -71,72 +62,73 @@ func (cmd *logsCmd) Run(e *env) error {
 	if cmd.Since < 0 {
 		return fail(exitUsage, "--since %s: say how long ago, as 1h", cmd.Since)
 	}
+	var since time.Time // zero: all
 	if cmd.Since > 0 {
-		r.query.Set("since", time.Now().Add(-cmd.Since).UTC().Format(time.RFC3339Nano))
+		since = time.Now().Add(-cmd.Since)
+		r.query.Set("since", stamp(since))
 	}
 	if cmd.Follow {
-		return cmd.follow(e, r)
+		if cmd.Before != "" {
+			return fail(exitUsage, "--before: what is followed has no end to go on from")
+		}
+		return cmd.follow(e, r, since)
 	}
 	_, err := ask(e, cmd.server, cmd.output, r, func(l callList) {
 		if len(l.Requests) == 0 {
 			fmt.Fprintln(e.err, "no such calls")
 		}
-		for _, c := range slices.Backward(l.Requests) {
-			e.call(c)
-		}
+		new(callTable).print(e.out, l.Requests)
+		e.more(l.Next)
 	})
 	return err
 }
 
-// call prints a call for people.
-func (e *env) call(c callView) {
-	app, operation := c.App, c.Operation
-	if app == "" {
-		app = "-"
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// callTable prints calls in columns. They are as wide as what is known when a line is printed needs: of calls that
+// are followed, those to come are not.
+type callTable struct{ code, app, operation int }
+
+// print prints calls, given newest first, oldest first.
+func (t *callTable) print(w io.Writer, list []loggedCall) {
+	rows := make([][3]string, len(list))
+	for i, c := range list {
+		operation := c.Operation
+		if operation == "" {
+			operation = oneLine(c.Method + " " + c.Path)
+		}
+		rows[i] = [3]string{c.Code, cmp.Or(c.App, "-"), operation}
+		for n, width := range []*int{&t.code, &t.app, &t.operation} {
+			*width = max(*width, utf8.RuneCountInString(rows[i][n]))
+		}
 	}
-	if operation == "" {
-		operation = oneLine(c.Method + " " + c.Path)
+	for i, c := range slices.Backward(list) {
+		fmt.Fprintf(w, "%s  %d  %-*s  %-*s  %-*s  %7.1f ms  %s\n", c.Time.UTC().Format("2006-01-02T15:04:05.000Z"), c.Status,
+			t.code, rows[i][0], t.app, rows[i][1], t.operation, rows[i][2], c.Ms, c.ID)
 	}
-	fmt.Fprintf(e.out, "%s  %d  %-8s %-16s %-24s %7.1f ms  %s\n", c.Time.UTC().Format("2006-01-02T15:04:05.000Z"), c.Status, c.Code, app, operation, c.Ms, c.ID)
 }
 
 // follow shows calls as they come, oldest first, until it is interrupted; as JSON, one a line.
-func (cmd *logsCmd) follow(e *env, r request) error {
+func (cmd *logsCmd) follow(e *env, r request, since time.Time) error {
 	c, err := cmd.connect(e)
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	shown := map[string]time.Time{}
+	f := following{since: since}
+	table := callTable{code: 8, app: 16, operation: 24}
 	for {
-		fresh, err := unseen(c, r, shown)
+		fresh, err := f.unseen(c, r)
 		if err != nil {
 			return err
 		}
-		for _, x := range slices.Backward(fresh) {
-			if cmd.JSON() {
+		if cmd.JSON() {
+			for _, x := range slices.Backward(fresh) {
 				fmt.Fprintf(e.out, "%s\n", x.document)
-			} else {
-				e.call(x)
 			}
-		}
-		// From here on all that is new is asked for, by the platform's clock.
-		r.query.Set("limit", strconv.Itoa(followPage))
-		var newest time.Time
-		for _, t := range shown {
-			if t.After(newest) {
-				newest = t
-			}
-		}
-		if !newest.IsZero() {
-			since := newest.Add(-followLate)
-			r.query.Set("since", since.UTC().Format(time.RFC3339Nano))
-			for id, t := range shown {
-				if t.Before(since) {
-					delete(shown, id)
-				}
-			}
+		} else {
+			table.print(e.out, fresh)
 		}
 		select {
 		case <-tick.C:
@@ -146,10 +138,26 @@ func (cmd *logsCmd) follow(e *env, r request) error {
 	}
 }
 
-// unseen reads calls, newest first, until those that were shown already, and notes them.
-func unseen(c *client, r request, shown map[string]time.Time) (fresh []callView, err error) {
-	first := len(shown) == 0
-	r.query = cloneValues(r.query)
+// following is how far calls have been shown.
+type following struct {
+	since  time.Time            // nothing before it is asked for; zero: all
+	oldest string               // of the calls shown at first: what is before it was not wanted
+	shown  map[string]time.Time // by id; nil before the first look
+}
+
+// unseen reads the calls that were not shown yet, newest first, and notes them: at first the page that the query
+// asks for, then all that are new, by the platform's clock.
+func (f *following) unseen(c *client, r request) (fresh []loggedCall, err error) {
+	first := f.shown == nil
+	r.query = maps.Clone(r.query)
+	if first {
+		f.shown = map[string]time.Time{}
+	} else {
+		r.query.Set("limit", strconv.Itoa(followPage))
+		if since := f.forget(); !since.IsZero() {
+			r.query.Set("since", stamp(since))
+		}
+	}
 	for {
 		var l callList
 		if err := c.do(r, &l); err != nil {
@@ -157,10 +165,16 @@ func unseen(c *client, r request, shown map[string]time.Time) (fresh []callView,
 		}
 		found := false
 		for _, x := range l.Requests {
-			if _, seen := shown[x.ID]; !seen {
-				shown[x.ID] = x.Time
+			if _, seen := f.shown[x.ID]; !seen {
+				f.shown[x.ID] = x.Time
 				fresh, found = append(fresh, x), true
 			}
+			if x.ID == f.oldest {
+				return fresh, nil
+			}
+		}
+		if n := len(fresh); first && n > 0 {
+			f.oldest, f.since = fresh[n-1].ID, later(f.since, fresh[n-1].Time)
 		}
 		if first || !found || l.Next == "" {
 			return fresh, nil
@@ -169,10 +183,19 @@ func unseen(c *client, r request, shown map[string]time.Time) (fresh []callView,
 	}
 }
 
-func cloneValues(q url.Values) url.Values {
-	out := url.Values{}
-	for name, v := range q {
-		out[name] = slices.Clone(v)
+// forget drops what need not be known any more, and says from when on there may be calls that are new.
+func (f *following) forget() time.Time {
+	since := f.since
+	for _, t := range f.shown {
+		since = later(since, t.Add(-followLate))
 	}
-	return out
+	maps.DeleteFunc(f.shown, func(_ string, t time.Time) bool { return t.Before(since) })
+	return since
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

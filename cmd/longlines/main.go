@@ -30,7 +30,7 @@ type cli struct {
 	Phone      phoneCmd      `cmd:"" help:"The virtual phones: list, inbox, send."`
 	Quota      quotaCmd      `cmd:"" help:"What an app may call per minute and per day: show, set."`
 	Consent    consentCmd    `cmd:"" help:"What subscribers have allowed apps: list, revoke."`
-	Subscriber subscriberCmd `cmd:"" help:"What is kept of a number: show, signout."`
+	Subscriber subscriberCmd `cmd:"" help:"What is kept of a number: show, optout, signout."`
 	Logs       logsCmd       `cmd:"" help:"Show the calls of apps, as they come with --follow."`
 	Audit      auditCmd      `cmd:"" help:"Who changed what: list, verify."`
 	Explain    explainCmd    `cmd:"" help:"Explain an error code, a message id or a request id."`
@@ -74,6 +74,7 @@ type env struct {
 	err    io.Writer
 	vars   []string
 	parser *kong.Kong
+	node   *kong.Node // the command that runs; nil: none of a command line
 }
 
 // getenv is a variable of the command's environment.
@@ -108,6 +109,8 @@ func run(ctx context.Context, args []string, out, errw io.Writer, vars []string)
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ValueFormatter(valueHelp),
+		kong.Vars{"scopes": scopeNames()},
 	)
 	if err != nil {
 		fmt.Fprintln(errw, "longlines:", err)
@@ -119,9 +122,10 @@ func run(ctx context.Context, args []string, out, errw io.Writer, vars []string)
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(errw, "longlines: %v\nTry: longlines help\n", err)
+		fmt.Fprintf(errw, "longlines: %v\nTry: %s\n", err, helpLine(err))
 		return exitUsage
 	}
+	e.node = k.Selected()
 	err = k.Run(e)
 	if err == nil {
 		return 0

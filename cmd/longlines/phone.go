@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
+
+	"longlines/number"
 )
 
 type phoneCmd struct {
@@ -68,6 +71,9 @@ func (cmd *phoneInboxCmd) Run(e *env) error {
 	if cmd.Wait < 0 {
 		return fail(exitUsage, "--wait: must not be negative")
 	}
+	if _, err := number.ParseMSISDN(cmd.Number); err != nil {
+		return fail(exitUsage, "<number>: %q is no number of a phone, such as +14255550100", cmd.Number)
+	}
 	c, err := cmd.connect(e)
 	if err != nil {
 		return err
@@ -94,7 +100,7 @@ func (cmd *phoneInboxCmd) Run(e *env) error {
 		}
 	} else {
 		for _, m := range l.Messages {
-			fmt.Fprintf(e.out, "%s  from %s  %s\n", m.Time.Local().Format(time.TimeOnly), m.From, m.Text)
+			fmt.Fprintf(e.out, "%s  from %s  %s\n", m.Time.UTC().Format(time.RFC3339), m.From, m.Text)
 		}
 	}
 	switch {
@@ -117,7 +123,28 @@ type phoneSendCmd struct {
 
 func (cmd *phoneSendCmd) Run(e *env) error {
 	in := map[string]string{"from": cmd.From, "to": cmd.To, "text": cmd.Text}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/sandbox/v1/messages", in: in},
-		func(m phoneText) { fmt.Fprintln(e.out, m.ID) })
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/sandbox/v1/messages", in: in}, func(m phoneText) {
+		fmt.Fprintln(e.out, m.ID)
+		if cmd.unowned(e) {
+			fmt.Fprintf(e.err, "no app has the short code %s, so none receives it\nsee: longlines app list\n", m.To)
+		}
+	})
 	return err
+}
+
+// unowned reports whether a text went to a short code that no app has. It is sent, so what keeps this from
+// being known is no error.
+func (cmd *phoneSendCmd) unowned(e *env) bool {
+	to, err := number.ParseAddress(cmd.To)
+	if err != nil {
+		return false
+	}
+	code, is := to.ShortCode()
+	c, err := cmd.connect(e)
+	if !is || err != nil {
+		return false
+	}
+	var l appList
+	err = c.do(request{method: http.MethodGet, path: "/admin/v1/apps"}, &l)
+	return err == nil && !slices.ContainsFunc(l.Apps, func(a appView) bool { return slices.Contains(a.ShortCodes, string(code)) })
 }

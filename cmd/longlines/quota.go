@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
+
+	"longlines/api/adminv1"
 )
 
 type quotaCmd struct {
@@ -12,21 +13,8 @@ type quotaCmd struct {
 	Set  quotaSetCmd  `cmd:"" help:"Set what an app may call."`
 }
 
-// quotaView is one API's quota of an app as the admin API shows it.
-type quotaView struct {
-	App        string    `json:"app"`
-	Level      string    `json:"level"`
-	API        string    `json:"api"`
-	PerMinute  int64     `json:"per_minute"`
-	PerDay     int64     `json:"per_day"`
-	UsedMinute int64     `json:"used_minute"`
-	UsedDay    int64     `json:"used_day"`
-	MinuteEnds time.Time `json:"minute_ends"`
-	DayEnds    time.Time `json:"day_ends"`
-}
-
 // quotas prints what apps have used of what they may call.
-func (e *env) quotas(list ...quotaView) {
+func (e *env) quotas(list ...adminv1.Quota) {
 	var rows [][]string
 	for _, v := range list {
 		minute, day := share(v.UsedMinute, v.PerMinute), share(v.UsedDay, v.PerDay)
@@ -62,7 +50,7 @@ func (cmd *quotaShowCmd) Run(e *env) error {
 		r.query = url.Values{"app": {cmd.App}}
 	}
 	type list struct {
-		Quotas []quotaView `json:"quotas"`
+		Quotas []adminv1.Quota `json:"quotas"`
 	}
 	_, err := ask(e, cmd.server, cmd.output, r, func(l list) {
 		e.quotas(l.Quotas...)
@@ -91,6 +79,6 @@ func (cmd *quotaSetCmd) Run(e *env) error {
 		in["per_day"] = *cmd.PerDay
 	}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPut, path: appPath(cmd.App) + "/quotas/" + url.PathEscape(cmd.API), in: in},
-		func(v quotaView) { e.quotas(v) })
+		func(v adminv1.Quota) { e.quotas(v) })
 	return err
 }

@@ -5,24 +5,16 @@ import (
 	"net/http"
 	"net/url"
 
+	"longlines/api/adminv1"
 	"longlines/route"
 )
 
 type routeCmd struct {
-	Add    routeAddCmd    `cmd:"" help:"Send a prefix over a link."`
+	Add    routeAddCmd    `cmd:"" help:"Send a prefix over a link; a rule of the same prefix gives way."`
 	List   routeListCmd   `cmd:"" help:"List the rules."`
 	Test   routeTestCmd   `cmd:"" help:"Show which rule wins for a number, and why."`
 	Delete routeDeleteCmd `cmd:"" help:"Delete the rule of a prefix."`
 }
-
-// ruleView is a routing rule as the admin API takes and shows it.
-type ruleView struct {
-	Prefix   string `json:"prefix"`
-	Link     string `json:"link"`
-	Fallback string `json:"fallback,omitempty"`
-}
-
-const ruleHead = "PREFIX LINK FALLBACK"
 
 type routeAddCmd struct {
 	server
@@ -33,8 +25,28 @@ type routeAddCmd struct {
 }
 
 func (cmd *routeAddCmd) Run(e *env) error {
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/routes", in: ruleView{cmd.Prefix, cmd.Link, cmd.Fallback}},
-		func(r ruleView) { e.table(ruleHead, []string{r.Prefix, r.Link, r.Fallback}) })
+	c, err := cmd.connect(e)
+	if err != nil {
+		return err
+	}
+	var before ruleList // a rule of the same prefix gives way
+	if err := c.do(request{method: http.MethodGet, path: "/admin/v1/routes"}, &before); err != nil {
+		return err
+	}
+	in := adminv1.Route{Prefix: cmd.Prefix, Link: cmd.Link, Fallback: cmd.Fallback}
+	_, err = ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/routes", in: in}, func(r adminv1.Route) {
+		e.rules(r)
+		for _, old := range before.Routes {
+			if old.Prefix != r.Prefix || old == r {
+				continue
+			}
+			with := ""
+			if old.Fallback != "" {
+				with = ", with the fallback " + old.Fallback
+			}
+			fmt.Fprintf(e.err, "it replaces the rule of %s over %s%s\n", old.Prefix, old.Link, with)
+		}
+	})
 	return err
 }
 
@@ -43,17 +55,21 @@ type routeListCmd struct {
 	output
 }
 
-func (cmd *routeListCmd) Run(e *env) error {
-	type list struct {
-		Routes []ruleView `json:"routes"`
+type ruleList struct {
+	Routes []adminv1.Route `json:"routes"`
+}
+
+// rules prints routing rules for people.
+func (e *env) rules(list ...adminv1.Route) {
+	var rows [][]string
+	for _, r := range list {
+		rows = append(rows, []string{r.Prefix, r.Link, r.Fallback})
 	}
-	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/routes"}, func(l list) {
-		var rows [][]string
-		for _, r := range l.Routes {
-			rows = append(rows, []string{r.Prefix, r.Link, r.Fallback})
-		}
-		e.table(ruleHead, rows...)
-	})
+	e.table("PREFIX LINK FALLBACK", rows...)
+}
+
+func (cmd *routeListCmd) Run(e *env) error {
+	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: "/admin/v1/routes"}, func(l ruleList) { e.rules(l.Routes...) })
 	return err
 }
 

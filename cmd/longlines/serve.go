@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"longlines"
+	"longlines/route"
 )
 
 type serveCmd struct {
@@ -70,7 +73,7 @@ func (cmd *serveCmd) Run(e *env) error {
 	select {
 	case <-p.Ready():
 		slow.Stop()
-		banner(e.out, p.Info(), cfg, path)
+		banner(e.out, p.Info(), cfg, path, p.Links())
 		if !cmd.NoOpen && isTerminal(e.out) {
 			openBrowser(p.Info().ConsoleLink())
 		}
@@ -135,16 +138,44 @@ func findConfig(vars []string) string {
 // defaultData is where client commands look for a server if nobody says otherwise.
 const defaultData = "longlines-data"
 
+// setting says in a line what runs: that nothing leaves this machine only if nothing can.
+func setting(path string, virtual bool, links []route.LinkState) string {
+	var out []string // links to elsewhere
+	for _, l := range links {
+		if l.Network != route.NetworkVirtual || !loopback(l.Host) {
+			out = append(out, l.Name)
+		}
+	}
+	slices.Sort(out)
+	what := "configuration " + path
+	switch {
+	case path == "" && virtual && len(links) > 0 && len(out) == 0:
+		return "sandbox  (no configuration found: nothing leaves this machine)"
+	case path == "":
+		what = "no configuration found"
+	}
+	if !virtual {
+		what += "; no virtual network"
+	}
+	if len(out) > 0 {
+		what += "; texts leave this machine by " + strings.Join(out, ", ")
+	} else if !virtual {
+		what += "; no link yet, so texts wait"
+	}
+	return what
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || host == "localhost"
+}
+
 // banner is what a newcomer sees first.
-func banner(w io.Writer, info longlines.Info, cfg longlines.Config, path string) {
+func banner(w io.Writer, info longlines.Info, cfg longlines.Config, path string, links []route.LinkState) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	what := "configuration " + path
-	if path == "" {
-		what = "sandbox  (no configuration found: nothing leaves this machine)"
-	}
-	fmt.Fprintf(w, "\n  longlines %s  %s\n\n", longlines.Version, what)
+	fmt.Fprintf(w, "\n  longlines %s  %s\n\n", longlines.Version, setting(path, info.SMSC != nil, links))
 	line("API", "%s", info.API)
 	line("Errors", "%s/errors", info.API)
 	line("Console", "%s", info.ConsoleLink())
@@ -152,6 +183,13 @@ func banner(w io.Writer, info longlines.Info, cfg longlines.Config, path string)
 		line("Phones", "%s/phones    %s", info.Admin, strings.Join(info.Phones, "  "))
 	}
 	line("Consents", "%s/consents", info.API)
+	// With a link of one's own that page is for its subscribers.
+	if info.SMSC != nil && len(links) > 1 {
+		line("", "%s/consents?network=virtual    for subscribers of the virtual network", info.API)
+	}
+	if info.OnNetwork != "" {
+		line("On-network", "%s    for the operator's enrichment proxy", info.OnNetwork)
+	}
 	if info.SMSC != nil {
 		line("SMPP", "%s   system_id=%s password=%s", info.SMSC.Addr, info.SMSC.SystemID, info.SMSC.Password)
 	}

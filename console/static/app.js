@@ -94,9 +94,12 @@ async function call(method, url, data) {
   const text = await r.text()
   let answer = null
   try { answer = JSON.parse(text) } catch { /* not JSON */ }
-  if (!r.ok) throw new Error(answer?.detail || answer?.title || `The server answered ${r.status}.`)
+  if (!r.ok) throw new Error(sentence(answer?.detail || answer?.title || `The server answered ${r.status}.`))
   return answer
 }
+
+// sentence makes one of what an API says; list.go does the same.
+const sentence = (s) => s[0].toUpperCase() + s.slice(1).replace(/\.+$/, '') + '.'
 
 // follow keeps a stream open. A browser allows six connections to a server, for all its tabs
 // together, so a tab that nobody sees gives its own back after a while.
