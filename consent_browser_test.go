@@ -1,123 +1,39 @@
 package longlines_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"longlines/test/tab"
 )
-
-// tab is a browser with scripts switched off: what works here works without them.
-type tab struct {
-	t   *testing.T
-	ctx context.Context
-}
-
-func openTab(t *testing.T) *tab {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	need(t, "Chromium", err == nil)
-	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(390, 844))...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	b := &tab{t, ctx}
-	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		if _, err := cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
-			return err // a window without a screen never has the focus by itself
-		}
-		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-		return err
-	}))
-	return b
-}
-
-func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// text is what the page says; asking runs outside of the page's own scripts.
-func (b *tab) text() string {
-	s, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body ? document.title + "\n" + document.body.innerText : ""`))
-	return s
-}
-
-func (b *tab) sees(want string) {
-	b.t.Helper()
-	b.until(fmt.Sprintf("the browser shows %q", want), func() bool { return strings.Contains(b.text(), want) })
-}
-
-// until repeats check until it is content; a failure tells what the page said instead.
-func (b *tab) until(what string, check func() bool) {
-	b.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !check(); <-tick.C {
-		if time.Now().After(deadline) || b.ctx.Err() != nil {
-			b.t.Fatalf("%s: not within %s; the page says:\n%s", what, patience, b.text())
-		}
-	}
-}
-
-func (b *tab) has(selector string) bool {
-	ok, _ := chromedp.Run(b.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`!!document.querySelector(%q)`, selector)))
-	return ok
-}
-
-// arrives waits for a part of a page.
-func (b *tab) arrives(selector string) {
-	b.t.Helper()
-	b.until("a page with "+selector, func() bool { return b.has(selector) })
-}
 
 // button is the selector of a button by what it does.
 func button(do string) string { return fmt.Sprintf(`button[name=do][value=%s]`, do) }
 
-// press brings a button to the keyboard's focus and presses it by Enter.
-func (b *tab) press(selector string) {
-	b.t.Helper()
-	b.arrives(selector)
-	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`(document.querySelector(%q).focus(), true)`, selector))); err != nil {
-		b.t.Fatal(err)
-	}
-	b.do(chromedp.KeyEvent(kb.Enter))
-}
-
-// signIn types the number and the PIN, each into the field that has the focus when the page comes.
-func (b *tab) signIn(w *world, typed, phone string, remember bool) {
-	b.t.Helper()
+// signInByPIN types the number and the PIN, each into the field that has the focus when the page comes.
+func (w *world) signInByPIN(b *tab.Tab, typed, phone string, remember bool) {
+	w.t.Helper()
 	pin := w.pinOf(phone)
-	b.arrives(`input[name=number]:focus`)
-	b.do(chromedp.KeyEvent(typed))
+	b.Arrives(`input[name=number]:focus`)
+	b.Do(chromedp.KeyEvent(typed))
 	if remember {
-		b.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(" "))
-		b.arrives(`input[name=remember]:checked`)
-		b.press(button("number"))
+		b.Do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(" "))
+		b.Arrives(`input[name=remember]:checked`)
+		b.Press(button("number"))
 	} else {
-		b.do(chromedp.KeyEvent(kb.Enter))
+		b.Do(chromedp.KeyEvent(kb.Enter))
 	}
-	b.arrives(`input[name=pin]:focus`)
-	b.do(chromedp.KeyEvent(pin()), chromedp.KeyEvent(kb.Enter))
-	b.until("the page behind the PIN", func() bool { return b.has("h1") && !b.has(`input[name=pin]`) })
+	b.Arrives(`input[name=pin]:focus`)
+	b.Do(chromedp.KeyEvent(pin()), chromedp.KeyEvent(kb.Enter))
+	b.Until("the page behind the PIN", `document.querySelector('h1') && !document.querySelector('input[name=pin]')`)
 }
 
 func TestASubscriberGoesThroughEverythingInABrowserWithoutScript(t *testing.T) {
@@ -131,75 +47,73 @@ func TestASubscriberGoesThroughEverythingInABrowserWithoutScript(t *testing.T) {
 	ask := func(base, state string, more ...string) string {
 		return base + authorizeURL("IMMN,MIM", append([]string{"state", state}, more...)...)
 	}
-	b := openTab(t)
+	b := tab.Open(t, tab.Options{Width: 390, Height: 844, NoScript: true})
 
 	// Scripts are off, in this browser and by the pages' own policy.
-	b.do(chromedp.Navigate("data:text/html,<title>off</title><script>document.title='on'</script>"))
-	if s := b.text(); !strings.HasPrefix(s, "off") {
+	b.Do(chromedp.Navigate("data:text/html,<title>off</title><script>document.title='on'</script>"))
+	if s := b.Text(); !strings.HasPrefix(s, "off") {
 		t.Fatalf("scripts run: %q", s)
 	}
 
 	// Consent by PIN, by keyboard alone.
-	b.do(chromedp.Navigate(ask(w.info.API, "first")))
-	b.sees("pizza")
-	b.signIn(w, "(425) 555-0100", "+14255550100", false)
-	b.sees("Pizza Palace")
-	b.press(button("allow"))
-	b.sees("pizza got error= code=64 state=first")
+	b.Do(chromedp.Navigate(ask(w.info.API, "first")))
+	b.Sees("pizza")
+	w.signInByPIN(b, "(425) 555-0100", "+14255550100", false)
+	b.Sees("Pizza Palace")
+	b.Press(button("allow"))
+	b.Sees("pizza got error= code=64 state=first")
 
 	// Deny.
-	b.do(chromedp.Navigate(ask(w.info.API, "second")))
-	b.signIn(w, "4255550100", "+14255550100", true)
-	b.press(button("deny"))
-	b.sees("pizza got error=access_denied code=0 state=second")
+	b.Do(chromedp.Navigate(ask(w.info.API, "second")))
+	w.signInByPIN(b, "4255550100", "+14255550100", true)
+	b.Press(button("deny"))
+	b.Sees("pizza got error=access_denied code=0 state=second")
 
 	// Remembered; then without any page; then somebody else.
-	b.do(chromedp.Navigate(ask(w.info.API, "third")))
-	b.press(button("allow"))
-	b.sees("code=64 state=third")
-	b.do(chromedp.Navigate(ask(w.info.API, "fourth", "custom_param", "suppress_landing_page")))
-	b.sees("code=64 state=fourth")
-	b.do(chromedp.Navigate(ask(w.info.API, "fifth")))
-	b.press(button("switch"))
-	b.signIn(w, "+1 425 555 0101", "+14255550101", false)
-	b.press(button("allow"))
-	b.sees("code=64 state=fifth")
+	b.Do(chromedp.Navigate(ask(w.info.API, "third")))
+	b.Press(button("allow"))
+	b.Sees("code=64 state=third")
+	b.Do(chromedp.Navigate(ask(w.info.API, "fourth", "custom_param", "suppress_landing_page")))
+	b.Sees("code=64 state=fourth")
+	b.Do(chromedp.Navigate(ask(w.info.API, "fifth")))
+	b.Press(button("switch"))
+	w.signInByPIN(b, "+1 425 555 0101", "+14255550101", false)
+	b.Press(button("allow"))
+	b.Sees("code=64 state=fifth")
 
 	// A wrong PIN is told, and leads nowhere.
-	b.do(chromedp.Navigate(ask(w.info.API, "sixth")))
-	if b.has(button("switch")) {
-		b.press(button("switch"))
+	b.Do(chromedp.Navigate(ask(w.info.API, "sixth")))
+	if b.Has(button("switch")) {
+		b.Press(button("switch"))
 	}
-	b.arrives(`input[name=number]:focus`)
-	b.do(chromedp.KeyEvent("4255550102"), chromedp.KeyEvent(kb.Enter))
-	b.arrives(`input[name=pin]:focus`)
-	b.do(chromedp.KeyEvent("000000"), chromedp.KeyEvent(kb.Enter))
-	b.arrives(`[role=alert]`)
+	b.Arrives(`input[name=number]:focus`)
+	b.Do(chromedp.KeyEvent("4255550102"), chromedp.KeyEvent(kb.Enter))
+	b.Arrives(`input[name=pin]:focus`)
+	b.Do(chromedp.KeyEvent("000000"), chromedp.KeyEvent(kb.Enter))
+	b.Arrives(`[role=alert]`)
 
 	// My consents: seen and taken back.
-	b.do(chromedp.Navigate(w.info.API + "/consents"))
-	if !b.has(button("revoke")) && b.has(`input[name=number]`) {
-		b.signIn(w, "4255550101", "+14255550101", false)
+	b.Do(chromedp.Navigate(w.info.API + "/consents"))
+	if !b.Has(button("revoke")) && b.Has(`input[name=number]`) {
+		w.signInByPIN(b, "4255550101", "+14255550101", false)
 	}
-	b.sees("pizza")
-	if _, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`(document.querySelectorAll('details').forEach(d => d.open = true), true)`)); err != nil {
-		t.Fatal(err)
-	}
-	b.press(button("revoke"))
-	b.until("the consent to be gone", func() bool { return !b.has(button("revoke")) })
+	b.Sees("pizza")
+	b.Script(`document.querySelectorAll('details').forEach(d => d.open = true)`)
+	b.Press(button("revoke"))
+	b.Until("the consent to be gone", fmt.Sprintf(`!document.querySelector(%q)`, button("revoke")))
 
 	// On the network, from the phone's own browser: no number, no PIN.
-	b.do(chromedp.Navigate(ask("http://14255550100.phone.localhost"+w.info.PhoneBrowser[strings.LastIndex(w.info.PhoneBrowser, ":"):], "phone")))
-	b.arrives(button("allow"))
-	if b.has(`input[name=number]`) {
-		t.Errorf("a phone on the network is asked for its number: %s", b.text())
+	b.Do(chromedp.Navigate(ask("http://14255550100.phone.localhost"+w.info.PhoneBrowser[strings.LastIndex(w.info.PhoneBrowser, ":"):], "phone")))
+	b.Arrives(button("allow"))
+	if b.Has(`input[name=number]`) {
+		t.Errorf("a phone on the network is asked for its number: %s", b.Text())
 	}
-	b.press(button("allow"))
-	b.sees("code=64 state=phone")
+	b.Press(button("allow"))
+	b.Sees("code=64 state=phone")
 
 	// In Spanish.
-	b.do(chromedp.Navigate(ask(w.info.API, "spanish", "lang", "es")))
-	b.arrives(`html[lang=es]`)
+	b.Do(chromedp.Navigate(ask(w.info.API, "spanish", "lang", "es")))
+	b.Arrives(`html[lang=es]`)
 }
 
 // TestPagesAreLight weighs what a phone loads to see the consent page, and that it cannot be framed.

@@ -2,7 +2,6 @@ package longlines_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -49,7 +48,7 @@ func (w *world) pinOf(phone string) func() string {
 		var out struct {
 			Messages []struct{ Text string } `json:"messages"`
 		}
-		w.admin(http.MethodGet, "/sandbox/v1/messages?to="+url.QueryEscape(phone)+"&from=48500&wait=10s&since="+url.QueryEscape(since), nil, &out)
+		w.admin(http.MethodGet, "/sandbox/v1/messages?to="+url.QueryEscape(phone)+"&from=48500&wait=20s&since="+url.QueryEscape(since), nil, &out)
 		if len(out.Messages) == 0 {
 			w.t.Fatalf("no PIN on %s", phone)
 		}
@@ -211,27 +210,45 @@ func TestOfTwoHundredRedemptionsOfOneCodeOneSucceeds(t *testing.T) {
 	w := consentWorld(t, nil)
 	location := w.consent(visitor.New(t, w.info.API), "+14255550100", authorizeURL("IMMN"))
 	body := url.Values{"grant_type": {"authorization_code"}, "client_id": {"pizza-key"}, "client_secret": {"pizza-secret"}, "code": {location.Query().Get("code")}}.Encode()
-	answers := make([]string, 200)
+	answers := make([]answer, 200)
 	begin := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range answers {
 		wg.Go(func() {
 			<-begin
-			a := w.do(w.info.API, request{http.MethodPost, "/oauth/v4/token", body, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}})
-			answers[i] = fmt.Sprint(a.status)
-			if a.status != http.StatusOK && !strings.Contains(a.body, "invalid_grant") {
-				answers[i] = a.body
-			}
+			answers[i] = w.do(w.info.API, request{http.MethodPost, "/oauth/v4/token", body, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}})
 		})
 	}
+	began := time.Now()
 	close(begin)
 	wg.Wait()
-	count := map[string]int{}
-	for _, a := range answers {
-		count[a]++
+	took := time.Since(began)
+	type pair struct {
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
 	}
-	if count["200"] != 1 || count["400"] != 199 {
-		t.Fatalf("%v", count)
+	given, successes := map[pair]bool{}, 0
+	for _, a := range answers {
+		switch {
+		case a.status == http.StatusOK:
+			var p pair
+			if json.Unmarshal([]byte(a.body), &p); p.Access == "" || p.Refresh == "" {
+				t.Fatalf("no tokens: %s", a.body)
+			}
+			given[p] = true
+			successes++
+		case a.status != http.StatusBadRequest || !strings.Contains(a.body, "invalid_grant"):
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	if len(given) != 1 {
+		t.Fatalf("%d pairs of tokens in %d answers", len(given), successes)
+	}
+	// A request that waited a second for a processor is no competitor any more but a retry, and gets the same again
+	// (docs/divergences.md). The second counts from a whole millisecond. On a clock that stands still:
+	// oauth/code_test.go.
+	if took < 990*time.Millisecond && successes != 1 {
+		t.Errorf("%d of 200 at once succeeded", successes)
 	}
 }
 

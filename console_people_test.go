@@ -1,23 +1,21 @@
 package longlines_test
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"longlines/app"
+	"longlines/test/tab"
 	"longlines/test/visitor"
 )
 
@@ -242,7 +240,16 @@ func TestAnOperatorTakesBackConsentsAndSignsBrowsersOut(t *testing.T) {
 			t.Errorf("at %s", p.URL)
 		}
 		says(t, v.Open(t, "/subscribers?number=alice"), http.StatusUnprocessableEntity, "Not a number such as +14255550100", "pizza")
+		says(t, v.Open(t, "/subscribers?number=.."), http.StatusUnprocessableEntity, "Not a number.", "pizza")
 		says(t, v.Open(t, "/subscribers/alice"), http.StatusNotFound, "Not a number such as +14255550100")
+	})
+
+	t.Run("the audit log leads to the call by which a consent was given", func(t *testing.T) {
+		link := regexp.MustCompile(`href="/requests/(req_\w+)"`).FindStringSubmatch(v.Open(t, "/audit").Body)
+		if link == nil {
+			t.Fatal("no link")
+		}
+		w.awaitPage("/requests/"+link[1], "Request "+link[1])
 	})
 
 	page := v.Open(t, "/subscribers/"+phone)
@@ -313,7 +320,7 @@ func TestAnOperatorTakesBackConsentsAndSignsBrowsersOut(t *testing.T) {
 		t.Fatalf("before: %d %s", a.status, a.body)
 	}
 	done = page.Press(t, revoke)
-	says(t, done, http.StatusOK, "The consent is withdrawn. Its tokens have ended.", "No app may act for this number", "What it has taken back", "by the operator")
+	says(t, done, http.StatusOK, "The consent is withdrawn. Its tokens have ended.", "No app may act for this number", "What has ended", "by the operator")
 	if a := post(w, bearer(access), smsBody("tel:4255550101", "hi", false)); a.status != http.StatusUnauthorized {
 		t.Errorf("after: %d %s", a.status, a.body)
 	}
@@ -329,6 +336,34 @@ func TestAnOperatorTakesBackConsentsAndSignsBrowsersOut(t *testing.T) {
 	if p := v.Open(t, "/subscribers/"+phone+"?done=<b>anything</b>"); strings.Contains(p.Body, "anything") {
 		t.Error("the address can make the page say something")
 	}
+
+	t.Run("the pages of the list keep what was asked for", func(t *testing.T) {
+		for i := range 30 { // each on its phone, on the network
+			at := fmt.Sprintf("http://142555502%02d.phone.localhost%s", i, w.info.PhoneBrowser[strings.LastIndex(w.info.PhoneBrowser, ":"):])
+			w.consent(visitor.New(t, at), "", authorizeURL("MIM"))
+		}
+		link := func(p *visitor.Page, rel string) string {
+			m := regexp.MustCompile(`href="([^"]+)" rel="` + rel + `"`).FindStringSubmatch(p.Body)
+			if m == nil {
+				return ""
+			}
+			return html.UnescapeString(m[1])
+		}
+		const first = "/subscribers?app=pizza&reveal=yes&state=in+force"
+		p := v.Open(t, first)
+		says(t, p, http.StatusOK, "+1 425 555 0229", "+1 425 555 0205", "by the network")
+		next := link(p, "next")
+		if !strings.HasPrefix(next, "/subscribers?app=pizza&before=") || !strings.HasSuffix(next, "&reveal=yes&state=in+force") || link(p, "first") != "" {
+			t.Fatalf("the next page is %q, the first %q", next, link(p, "first"))
+		}
+		p = v.Open(t, next)
+		says(t, p, http.StatusOK, "+1 425 555 0204", "+1 425 555 0200")
+		if strings.Contains(p.Text, "555 0205") || link(p, "next") != "" || link(p, "first") != first {
+			t.Errorf("the last page leads to %q and %q: %s", link(p, "next"), link(p, "first"), p.Text)
+		}
+		says(t, v.Open(t, "/subscribers?before=1"), http.StatusOK, "There are no older consents.")
+		says(t, v.Open(t, "/apps/pizza?before=1"), http.StatusOK, "There are no older consents.")
+	})
 }
 
 func TestTheAuditPageTellsWhereTheChainBreaks(t *testing.T) {
@@ -349,7 +384,8 @@ func TestTheAuditPageTellsWhereTheChainBreaks(t *testing.T) {
 	}
 	p = v.Open(t, older[1])
 	says(t, p, http.StatusOK, "demo app made", "configuration", "not verified now", "Newest")
-	says(t, v.Open(t, "/audit?verify=now&object=nothing"), http.StatusOK, "All 61 entries fit", "Nothing has been done to this")
+	says(t, v.Open(t, "/audit?verify=now&object=nothing"), http.StatusOK, "All 61 entries fit", "No entry fits")
+	says(t, v.Open(t, "/audit?before=1"), http.StatusOK, "There are no older entries.")
 	says(t, v.Open(t, "/audit?before=x"), http.StatusUnprocessableEntity, "not the next of a page")
 
 	if err := w.stop(); err != nil {
@@ -370,12 +406,7 @@ func TestTheAuditPageTellsWhereTheChainBreaks(t *testing.T) {
 	says(t, w.operator().Open(t, "/audit"), http.StatusOK, "broken", "Entry 7 (", "does not fit what stands before it", "The 6 before it fit")
 }
 
-// shots is a directory into which pictures of the pages are written, if it is set.
-var shots = os.Getenv("LONGLINES_TEST_SHOTS")
-
 func TestThePagesOfPeopleFitEveryWindow(t *testing.T) {
-	path, err := exec.LookPath("chromium")
-	need(t, "Chromium", err == nil)
 	w := consentWorld(t, map[string]any{"status_listener": "https://pizza.example/statuses"})
 	w.admin(http.MethodPut, "/admin/v1/apps/pizza/quotas/SMS", map[string]any{"per_minute": 60, "per_day": 5000}, nil)
 	w.admin(http.MethodPut, "/admin/v1/apps/pizza/quotas/OAuth", map[string]any{"per_minute": 10, "per_day": 500}, nil)
@@ -411,90 +442,46 @@ func TestThePagesOfPeopleFitEveryWindow(t *testing.T) {
 		{"800", 800, 800, false},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			b := openPages(t, path, x.dark)
-			b.do(chromedp.EmulateViewport(x.width, x.height), chromedp.Navigate(w.info.ConsoleLink()))
+			// A page that is not there, or a question that is wrong, comes with its status.
+			b := tab.Open(t, tab.Options{Width: x.width, Height: x.height, Dark: x.dark, Expected: []string{"404", "422"}})
+			b.Do(chromedp.Navigate(w.info.ConsoleLink()))
 			for name, at := range map[string]string{
 				"apps": "/apps?deleted=yes", "app": "/apps/pizza", "app long": "/apps/a%20native%20app%20with%20a%20long%20name%20and%20noblankspaceinitsend",
 				"app that signs": "/apps/signer", "no app": "/apps/nobody", "apps none": "/apps?name=nothing", "subscribers": "/subscribers", "subscribers wrong": "/subscribers?number=alice&app=nobody",
 				"subscriber": "/subscribers/" + phone + "?done=signed-out", "subscriber of nothing": "/subscribers/+14255550199", "audit": "/audit", "audit of": "/audit?object=x",
 			} {
-				b.do(chromedp.Navigate(w.info.Admin+at), chromedp.WaitReady("#main"), chromedp.Evaluate[chromedp.Void](`document.querySelectorAll('details.sure, .rows tr:nth-child(-n+5) details').forEach((d) => { d.open = true })`))
-				for what, look := range map[string]string{
-					"wider than the window":                 tooWide,
-					"targets below 24 px":                   tooSmall,
-					"text with less contrast than 4.5 to 1": tooPale,
-					"cells without a label":                 `[...document.querySelectorAll('.rows tbody td:not(.empty), .rows tbody th')].filter((e) => !e.dataset.label).map((e) => e.outerHTML.slice(0, 80))`,
-					"not one h1":                            `document.querySelectorAll('h1').length === 1 ? [] : ['h1']`,
-					"copy buttons without their text":       `[...document.querySelectorAll('[data-copy]')].filter((e) => !document.getElementById(e.dataset.copy)?.textContent.trim()).map((e) => e.outerHTML)`,
-					"ids twice":                             `[...document.querySelectorAll('[id]')].map((e) => e.id).filter((id, i, all) => all.indexOf(id) !== i)`,
-				} {
-					found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](look))
-					if err != nil {
-						t.Fatalf("%s: %v", what, err)
-					}
-					if len(found) > 0 {
-						t.Errorf("%s: %s: %q", at, what, found)
-					}
-				}
-				if shots != "" {
-					png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-					if err != nil {
-						t.Fatal(err)
-					}
-					if err := os.WriteFile(filepath.Join(shots, name+" "+x.name+".png"), png, 0o644); err != nil {
-						t.Error(err)
-					}
-				}
+				b.Do(chromedp.Navigate(w.info.Admin+at), chromedp.WaitReady("#main"))
+				b.Script(`document.querySelectorAll('details.sure, .rows tr:nth-child(-n+5) details').forEach((d) => { d.open = true })`)
+				b.None("wider than the window", tab.TooWide)
+				b.None("targets below 24 px", tab.TooSmall)
+				b.None("text with less contrast than 4.5 to 1", tab.TooPale)
+				b.None("cells without a label", `[...document.querySelectorAll('.rows tbody td:not(.empty), .rows tbody th')].filter((e) => !e.dataset.label).map((e) => e.outerHTML.slice(0, 80))`)
+				b.None("not one h1", `document.querySelectorAll('h1').length === 1 ? [] : ['h1']`)
+				b.None("copy buttons without their text", `[...document.querySelectorAll('[data-copy]')].filter((e) => !document.getElementById(e.dataset.copy)?.textContent.trim()).map((e) => e.outerHTML)`)
+				b.None("ids twice", `[...document.querySelectorAll('[id]')].map((e) => e.id).filter((id, i, all) => all.indexOf(id) !== i)`)
+				b.LongShot(name + " " + x.name)
 			}
 		})
 	}
 }
 
-// openPages is a browser with scripts; what a page complains about fails the test.
-func openPages(t *testing.T, path string, dark bool) *tab {
-	t.Helper()
-	scheme := "1"
-	if dark {
-		scheme = "0"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("blink-settings", "preferredColorScheme="+scheme),
-		chromedp.UserDataDir(t.TempDir()))...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	messages, heard := chromedp.Console(ctx), make(chan struct{})
-	go func() {
-		defer close(heard)
-		for m, err := range messages {
-			if err != nil {
-				return
-			}
-			// A page that is not there, or a question that is wrong, comes with its status.
-			known := m.Source == "network" && slices.ContainsFunc([]string{"404", "422"}, func(s string) bool { return strings.Contains(m.Text, s) })
-			if m.IsException() || m.Type == "error" && !known {
-				t.Errorf("the page complained: %s", m)
-			}
-		}
-	}()
-	t.Cleanup(func() { cancel(); <-heard })
-	return &tab{t, ctx}
-}
+// What somebody has allowed an app ends with the app, and another that takes its name has nothing of it.
+func TestTheConsoleTellsOfConsentsToAnAppThatIsDeleted(t *testing.T) {
+	w := consentWorld(t, nil)
+	const phone = "+14255550100"
+	w.consent(visitor.New(t, w.info.API), phone, authorizeURL("IMMN"))
+	w.admin(http.MethodDelete, "/admin/v1/apps/pizza", nil, nil)
+	w.admin(http.MethodPost, "/admin/v1/apps", map[string]any{"name": "pizza", "scopes": []string{"IMMN"}}, nil)
 
-// What is wrong with a page, as lists of the elements: wider than the window, too small to hit (WCAG 2.2
-// §2.5.8, links within a sentence excepted), too pale to read (§1.4.3).
-const (
-	tooWide  = `document.documentElement.scrollWidth > innerWidth ? [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80)) : []`
-	tooSmall = `[...document.querySelectorAll('button, a, input:not([type=checkbox]), select, summary')].filter((e) => e.checkVisibility() && !e.closest('.sr, .skip, p, td, th, dd')).filter((e) => { const r = e.getBoundingClientRect(); return r.width < 23.9 || r.height < 23.9 }).map((e) => e.outerHTML.slice(0, 120))`
-	tooPale  = `(() => {
-  const rgb = (c) => c.match(/[\d.]+/g).map(Number)
-  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] !== 0) return c } return [255, 255, 255] }
-  for (const a of document.getAnimations()) a.finish()
-  return [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && !e.closest('.sr, .skip, svg, meter') && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
-    .map((e) => { const [a, b] = [light(rgb(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x); return [(a + 0.05) / (b + 0.05), e] })
-    .filter(([ratio]) => ratio < 4.5).map(([ratio, e]) => ratio.toFixed(2) + ' ' + e.outerHTML.slice(0, 100))
-})()`
-)
+	v := w.operator()
+	says(t, v.Open(t, "/subscribers?state=in+force"), http.StatusOK, "No consent fits")
+	says(t, v.Open(t, "/apps/pizza"), http.StatusOK, "Nobody has allowed this app anything yet")
+	for path, section := range map[string]string{"/subscribers": "consents-title", "/subscribers/" + phone: "ended-title"} {
+		p := v.Open(t, path)
+		says(t, p, http.StatusOK, "pizza deleted", "app deleted")
+		_, part, ok := strings.Cut(p.Body, `aria-labelledby="`+section+`"`)
+		if !ok || strings.Contains(part, `href="/apps/pizza"`) || strings.Contains(p.Body, "/revoke") {
+			t.Errorf("%s: %s", path, p.Text)
+		}
+	}
+}

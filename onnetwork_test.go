@@ -73,16 +73,10 @@ func certificates(t *testing.T, dir string) *tls.Config {
 func TestAnOperatorsProxySaysWhoIsOnTheNetwork(t *testing.T) {
 	dir := t.TempDir()
 	proxy := certificates(t, dir)
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
 	key := make([]byte, 32)
 	rand.Read(key)
 	w := start(t, map[string]any{
-		"api.public_url": "https://api.example.com", "oauth.on_network.listen": addr, "oauth.on_network.tls_cert": filepath.Join(dir, "server.pem"), "oauth.on_network.tls_key": filepath.Join(dir, "server.key"),
+		"api.public_url": "https://api.example.com", "oauth.on_network.listen": "127.0.0.1:0", "oauth.on_network.tls_cert": filepath.Join(dir, "server.pem"), "oauth.on_network.tls_key": filepath.Join(dir, "server.key"),
 		"oauth.on_network.client_ca": filepath.Join(dir, "ca.pem"), "oauth.on_network.key": hex.EncodeToString(key),
 	})
 	for name, level := range map[string]string{"live": "production", "test": "sandbox"} {
@@ -92,7 +86,7 @@ func TestAnOperatorsProxySaysWhoIsOnTheNetwork(t *testing.T) {
 		t.Helper()
 		transport := &http.Transport{TLSClientConfig: config}
 		defer transport.CloseIdleConnections()
-		req, _ := http.NewRequest(http.MethodGet, "https://"+addr+"/oauth/v4/authorize?"+url.Values{"client_id": {app + "-key"}, "scope": {"IMMN"}}.Encode(), nil)
+		req, _ := http.NewRequest(http.MethodGet, "https://"+w.info.OnNetwork+"/oauth/v4/authorize?"+url.Values{"client_id": {app + "-key"}, "scope": {"IMMN"}}.Encode(), nil)
 		req.Host = "api.example.com"
 		for k, v := range header {
 			req.Header.Set(k, v)

@@ -222,6 +222,18 @@ func (w *world) texts(phone string, wait string) (texts []string) {
 	return texts
 }
 
+// virtual is the link to the virtual centre: texts that wait for it or for its answer, and those that have come from
+// handsets.
+func (w *world) virtual() (jobs, incoming int) {
+	w.t.Helper()
+	var l struct {
+		Jobs  int
+		State struct{ Counters struct{ Incoming int } }
+	}
+	w.admin(http.MethodGet, "/admin/v1/links/sandbox", nil, &l)
+	return l.Jobs, l.State.Counters.Incoming
+}
+
 // need skips where a program is not installed; in CI that is a failure.
 func need(t *testing.T, what string, found bool) {
 	t.Helper()

@@ -5,36 +5,39 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"longlines/test/tab"
 )
 
-// tab waits for a tab of the window whose address begins so, and reads what it shows.
-func (b *browser) tab(begin string) (address, text string) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+// otherTab waits for a tab of the same window whose address begins so, and reads what it shows.
+func otherTab(t *testing.T, b *tab.Tab, begin string) (address, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.Context, 20*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {
 		tabs, err := chromedp.Targets(ctx)
 		if err != nil {
-			b.t.Fatal(err)
+			t.Fatal(err)
 		}
-		for _, tab := range tabs {
-			if !strings.HasPrefix(tab.URL, begin) {
+		for _, other := range tabs {
+			if !strings.HasPrefix(other.URL, begin) {
 				continue
 			}
-			ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(tab.TargetID))
+			ctx, cancel := chromedp.NewContext(b.Context, chromedp.WithTargetID(other.TargetID))
 			defer cancel() // closes the tab
 			text, err := chromedp.Run(ctx, chromedp.Evaluate[string](
 				`new Promise((done) => document.readyState === 'complete' ? done(document.body.innerText) : addEventListener('load', () => done(document.body.innerText)))`, chromedp.EvalAwaitPromise))
 			if err != nil {
-				b.t.Fatal(err)
+				t.Fatal(err)
 			}
-			return tab.URL, text
+			return other.URL, text
 		}
 	}
-	b.t.Fatalf("no tab opens at %s", begin)
+	t.Fatalf("no tab opens at %s", begin)
 	return "", ""
 }
 
@@ -53,39 +56,35 @@ func TestAPersonOpensPagesInTheBrowserOfAPhone(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			p := start(t, false)
 			b := open(t, x.width, x.height, x.dark)
-			b.signIn(p)
-			b.shot(x.name + " 0 closed")
-			b.script(`document.querySelector('#list [tabindex="0"]').focus()`)
-			b.do(chromedp.KeyEvent(kb.End))
-			b.until("the last phone", `document.querySelector('#handset-title').textContent === '+1 425 555 0101'`)
-			b.tabTo("#web summary")
-			b.do(chromedp.KeyEvent(kb.Enter))
-			b.until("the browser", `document.querySelector('#web').open`)
-			if over := value[bool](b, `document.documentElement.scrollWidth > innerWidth`); over {
-				t.Error("the page scrolls sideways")
-			}
+			signIn(t, b, p)
+			b.Shot(x.name + " 0 closed")
+			b.Script(`document.querySelector('#list [tabindex="0"]').focus()`)
+			b.Do(chromedp.KeyEvent(kb.End))
+			b.Until("the last phone", `document.querySelector('#handset-title').textContent === '+1 425 555 0101'`)
+			b.TabTo("#web summary")
+			b.Do(chromedp.KeyEvent(kb.Enter))
+			b.Until("the browser", `document.querySelector('#web').open`)
+			b.None("wider than the window", tab.TooWide)
 
 			// What is no address is refused in words.
-			b.tabTo("#address")
-			b.do(chromedp.KeyEvent("authorize"), chromedp.KeyEvent(kb.Enter))
-			b.until("the complaint", `document.querySelector('#address-wrong').textContent.startsWith('An address looks like /oauth/v4/authorize') && document.activeElement.id === 'address'`)
-			if pale := value[[]string](b, paleText); len(pale) > 0 {
-				t.Errorf("text with less contrast than 4.5 to 1: %q", pale)
-			}
-			b.shot(x.name + " 1 open")
+			b.TabTo("#address")
+			b.Do(chromedp.KeyEvent("authorize"), chromedp.KeyEvent(kb.Enter))
+			b.Until("the complaint", `document.querySelector('#address-wrong').textContent.startsWith('An address looks like /oauth/v4/authorize') && document.activeElement.id === 'address'`)
+			b.None("text with less contrast than 4.5 to 1", tab.TooPale)
+			b.Shot(x.name + " 1 open")
 
 			// An address as it is pasted opens on the phone that is chosen.
-			b.script(`document.querySelector('#address').value = ' http://127.0.0.1:8100/oauth/v4/authorize?client_id=a&scope=IMMN,MIM#top '`)
-			b.do(chromedp.KeyEvent(kb.Enter))
+			b.Script(`document.querySelector('#address').value = ' http://127.0.0.1:8100/oauth/v4/authorize?client_id=a&scope=IMMN,MIM#top '`)
+			b.Do(chromedp.KeyEvent(kb.Enter))
 			want := p.phones.URL("14255550101", "/oauth/v4/authorize?client_id=a&scope=IMMN,MIM")
-			address, text := b.tab(p.phones.URL("14255550101", "/"))
+			address, text := otherTab(t, b, p.phones.URL("14255550101", "/"))
 			if host, _, _ := strings.Cut(want[len("http://"):], "/"); address != want || text != host+" /oauth/v4/authorize?client_id=a&scope=IMMN,MIM known=true" {
 				t.Errorf("the phone shows %s: %s", address, text)
 			}
-			b.until("no complaint", `document.querySelector('#address-wrong').textContent === ''`)
+			b.Until("no complaint", `document.querySelector('#address-wrong').textContent === ''`)
 
 			// The ready links follow the phone.
-			links := value[[]string](b, `[...document.querySelectorAll('.pages a')].map((a) => a.textContent + ' ' + a.getAttribute('href'))`)
+			links := tab.Value[[]string](b, `[...document.querySelectorAll('.pages a')].map((a) => a.textContent + ' ' + a.getAttribute('href'))`)
 			if fmt.Sprintf("%q", links) != fmt.Sprintf("%q", []string{
 				"Try consent on this phone /phones/+14255550101/page?path=%2Foauth%2Fv4%2Fauthorize%3Fclient_id%3Dsandbox-demo%26scope%3DIMMN%252CMIM%252CSMS",
 				"Try consent in this browser http://127.0.0.1:8100" + authorizePath,
@@ -93,9 +92,9 @@ func TestAPersonOpensPagesInTheBrowserOfAPhone(t *testing.T) {
 			}) {
 				t.Errorf("the links are %q", links)
 			}
-			b.tabTo(".pages a")
-			b.do(chromedp.KeyEvent(kb.Enter))
-			if address, text := b.tab(p.phones.URL("14255550101", "/")); address != p.phones.URL("14255550101", authorizePath) || !strings.HasSuffix(text, "known=true") {
+			b.TabTo(".pages a")
+			b.Do(chromedp.KeyEvent(kb.Enter))
+			if address, text := otherTab(t, b, p.phones.URL("14255550101", "/")); address != p.phones.URL("14255550101", authorizePath) || !strings.HasSuffix(text, "known=true") {
 				t.Errorf("the phone shows %s: %s", address, text)
 			}
 		})
@@ -105,7 +104,7 @@ func TestAPersonOpensPagesInTheBrowserOfAPhone(t *testing.T) {
 func TestAddressesArePastedInManyForms(t *testing.T) {
 	p := start(t, false)
 	b := open(t, 800, 600, false)
-	b.signIn(p)
+	signIn(t, b, p)
 	for typed, want := range map[string]string{
 		"/oauth/v4/authorize?client_id=a":                    "/oauth/v4/authorize?client_id=a",
 		"https://api.att.com/oauth/v4/authorize?scope=A%2CB": "/oauth/v4/authorize?scope=A%2CB",
@@ -120,7 +119,7 @@ func TestAddressesArePastedInManyForms(t *testing.T) {
 		"/a b":                  "",
 		"":                      "",
 	} {
-		if got := value[string](b, fmt.Sprintf(`import(document.querySelector('script[type=module]').src).then((m) => m.toPath(%q))`, typed)); got != want {
+		if got := tab.Value[string](b, fmt.Sprintf(`import(document.querySelector('script[type=module]').src).then((m) => m.toPath(%q))`, typed)); got != want {
 			t.Errorf("%q: %q, want %q", typed, got, want)
 		}
 	}
@@ -142,26 +141,22 @@ func TestThePageOfTheDemoAppLooksRightAndCopies(t *testing.T) {
 			b := open(t, x.width, x.height, x.dark, "400")
 			look := func(name, path string) {
 				t.Helper()
-				b.do(chromedp.Navigate(p.url + path))
-				b.until("the page", `document.querySelector('main.landing h1')`)
-				if value[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
-					t.Errorf("%s: the page scrolls sideways", name)
-				}
-				if pale := value[[]string](b, paleText); len(pale) > 0 {
-					t.Errorf("%s: text with less contrast than 4.5 to 1: %q", name, pale)
-				}
-				b.shot(x.name + " " + name)
+				b.Do(chromedp.Navigate(p.url + path))
+				b.Until("the page", `document.querySelector('main.landing h1')`)
+				b.None("wider than the window", tab.TooWide)
+				b.None("text with less contrast than 4.5 to 1", tab.TooPale)
+				b.Shot(x.name + " " + name)
 			}
 			look("1 to a stranger", "/callback?state=xyzzy&code="+code)
 			look("2 refused", "/callback?error=access_denied&error_description=refused+by+the+user&state=xyzzy")
 			look("3 wrong", "/callback?code=no%20code")
 			look("4 empty", "/callback")
-			b.signIn(p)
+			signIn(t, b, p)
 			look("5 signed in", "/callback?code="+code)
 			// A window without a person may not use the clipboard; both ways end with the command at hand.
-			b.tabTo(".copy")
-			b.do(chromedp.KeyEvent(kb.Enter))
-			b.until("the copy", `document.querySelector('.copy span').textContent === 'Copied' || getSelection().toString().includes('client_secret=sandbox-secret')`)
+			b.TabTo(".copy")
+			b.Do(chromedp.KeyEvent(kb.Enter))
+			b.Until("the copy", `document.querySelector('.copy span').textContent === 'Copied' || getSelection().toString().includes('client_secret=sandbox-secret')`)
 		})
 	}
 }

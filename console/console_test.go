@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -328,6 +329,24 @@ func TestWithoutAVirtualNetworkTheStartShowsTheLinks(t *testing.T) {
 	for _, path := range []string{"/callback", "/phones/+14255550100/page?path=%2F"} {
 		r, _ = who.get(path)
 		who.want(path, r, http.StatusNotFound, "")
+	}
+}
+
+func TestAMinuteEndsByTheClockOfThePlatform(t *testing.T) {
+	admin := http.NewServeMux()
+	admin.HandleFunc("GET /admin/v1/apps/pizza", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"name":"pizza","key":"pizza-key"}`) })
+	admin.HandleFunc("GET /admin/v1/quotas", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"quotas":[{"app":"pizza","api":"SMS","per_minute":60,"per_day":5000,"used_minute":1,"used_day":1,"minute_ends":"2026-01-02T15:05:00Z","day_ends":"2026-01-03T00:00:00Z"}]}`)
+	})
+	admin.HandleFunc("GET /admin/v1/consents", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"consents":[]}`) })
+	g := adminv1.NewGuard(token)
+	s := httptest.NewServer(console.New(console.Config{Guard: g, Admin: admin, APIURL: "http://127.0.0.1:8100",
+		Now: func() time.Time { return time.Date(2026, 1, 2, 15, 4, 42, 500_000_000, time.UTC) }}))
+	t.Cleanup(s.Close)
+	who := visit(t, s.URL)
+	who.get("/?code=" + g.Code())
+	if _, body := who.get("/apps/pizza"); !strings.Contains(body, "1 of 60 this minute, resets in 18 s") {
+		t.Errorf("the page of the app: %s", body)
 	}
 }
 

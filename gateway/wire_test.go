@@ -78,25 +78,30 @@ func TestARecordIsOneLine(t *testing.T) {
 // Strangers' calls are recorded at a pace, so that nobody fills the store with calls that open nothing.
 func TestAFloodOfStrangersIsNotAllRecorded(t *testing.T) {
 	s := open(t, func(c *gateway.Config) { c.Details, c.StrangersDetails = true, true })
-	const calls = 4000
-	start := time.Now()
-	for range calls {
-		if r := s.do("GET", "/test/v1/things", "", "Authorization", "Bearer none"); r.StatusCode != http.StatusUnauthorized {
-			t.Fatal(r.StatusCode)
+	flood := func(calls int) (recorded int) {
+		t.Helper()
+		for range calls {
+			if r := s.do("GET", "/test/v1/things", "", "Authorization", "Bearer none"); r.StatusCode != http.StatusUnauthorized {
+				t.Fatal(r.StatusCode)
+			}
 		}
-	}
-	s.recorded(t, s.do("GET", "/test/v1/things", "")) // one of an app's is, and all before it are written by then
-	rows, err := s.store.Requests(t.Context(), gateway.RequestFilter{}, 0, 2*calls)
-	if err != nil {
-		t.Fatal(err)
-	}
-	strangers := 0
-	for _, r := range rows {
-		if r.App == app.ID(0) {
-			strangers++
+		s.recorded(t, s.do("GET", "/test/v1/things", "")) // one of an app's is, and all before it are written by then
+		rows, err := s.store.Requests(t.Context(), gateway.RequestFilter{}, 0, 10_000)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, r := range rows {
+			if r.App == app.ID(0) {
+				recorded++
+			}
+		}
+		return recorded
 	}
-	if most := 2001 + int(200*time.Since(start).Seconds()); strangers < 2000 || strangers > most {
-		t.Errorf("%d of %d strangers' calls are recorded, at most %d should be", strangers, calls, most)
+	if n := flood(3000); n != 2000 {
+		t.Errorf("%d of 3,000 strangers' calls at one moment are recorded, and 2,000 should be", n)
+	}
+	s.clock.add(time.Second)
+	if n := flood(500); n != 2200 {
+		t.Errorf("%d of 500 in the next second are recorded, and 200 should be", n-2000)
 	}
 }

@@ -148,7 +148,7 @@ func openCounter(t testing.TB, issuer string) *counter {
 	g, err := gateway.New(gateway.Config{
 		Endpoints: oauthv4.Endpoints(oauthv4.Config{Service: k.service, Pages: pages, Subscribers: k.people, Key: key, Now: k.clock, Log: log, Issuer: issuer,
 			Requests: "http://console.example/requests/"}),
-		Pages:     pages.Assets(), Tokens: k.service, Apps: k.apps, Meter: meter, Store: k.store, Now: k.clock, Log: log, Details: true,
+		Pages: pages.Assets(), Tokens: k.service, Apps: k.apps, Meter: meter, Store: k.store, Now: k.clock, Log: log, Details: true,
 	})
 	if err != nil {
 		t.Fatal(err)

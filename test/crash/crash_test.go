@@ -106,6 +106,7 @@ func start(t *testing.T, binary, dir, config string) *platform {
 		}
 		<-tick.C
 	}
+	p.kill() // the log is whole then
 	t.Fatalf("not ready within 30 s:\n%s", p.log.String())
 	return nil
 }
@@ -248,6 +249,7 @@ routes: [{prefix: "+1", link: centre}]
 			break
 		}
 		if time.Now().After(deadline) {
+			p.kill()
 			t.Fatalf("%d of %d accepted texts never reached the centre, the first: %q\n%s", n, len(accepted), first, p.log.String())
 		}
 		<-tick.C

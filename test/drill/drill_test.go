@@ -60,7 +60,7 @@ var built = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // record collects what is logged.
 type record struct {

@@ -191,6 +191,7 @@ func TestARequestWhoseReplyIsLostHasOneEffectUnderItsKey(t *testing.T) {
 		list := w.texts("+14255550100")
 		return len(list) >= keys+1
 	})
+	w.idle()
 	if list := w.texts("+14255550100"); len(list) != keys+1 {
 		t.Errorf("the phone has %d texts, %d were sent", len(list), keys+1)
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"io/fs"
 	"net/http"
@@ -258,10 +259,11 @@ quota: {sandbox: {per_minute: 100000000, per_day: 100000000}}
 	}
 
 	// The operator: the console, apps of every kind, an import, a rotation, a promotion.
-	link := regexp.MustCompile(`/signin\?code=(\S+)`).FindStringSubmatch(w.out.String())
-	if link == nil {
-		t.Fatalf("no link to the console in %s", w.out)
-	}
+	var link []string
+	await(t, "the link to the console", func() bool { // it is shown after the ready file is written
+		link = regexp.MustCompile(`/signin\?code=(\S+)\s`).FindStringSubmatch(w.out.String())
+		return link != nil
+	})
 	s.keep("code of the console's link", link[1])
 	a := w.do(http.MethodPost, w.info.Admin+"/signin", url.Values{"token": {w.info.AdminToken}}.Encode(), "Content-Type", formMedia)
 	w.do(http.MethodGet, w.info.Admin+"/signin?code="+link[1], "")
@@ -504,6 +506,7 @@ quota: {sandbox: {per_minute: 100000000, per_day: 100000000}}
 		get(p.press(authorizePath, "do", "number", "number", phone, "remember", "1"))
 		s.browser(p)
 		before := p.ticket
+		w.pin(phone, 1) // or the second text could overtake it
 		get(p.press(authorizePath, "do", "pin", "pin", "000000"))
 		get(p.press(authorizePath, "do", "resend"))
 		pin := w.pin(phone, 2)
@@ -527,7 +530,10 @@ quota: {sandbox: {per_minute: 100000000, per_day: 100000000}}
 		s.browser(p)
 		if i == 0 {
 			row := rowOnPage.FindStringSubmatch(p.page)
-			get(p.press("/consents", "do", "revoke", "consent", row[1]))
+			if row == nil {
+				t.Fatalf("My consents: %s", p.page)
+			}
+			get(p.press("/consents", "do", "revoke", "consent", html.UnescapeString(row[1])))
 		}
 		if i == 1 {
 			get(p.press("/consents", "do", "leave"))

@@ -27,9 +27,10 @@ import (
 // is a browser of ours: the clients only see where it comes back.
 func TestOAuthClients(t *testing.T) {
 	node := need(t, "Node.js", "node")
-	need(t, "openid-client (npm ci in test/peer)", "node_modules/openid-client/package.json")
 	for _, script := range []string{"openid-client.mjs", "oauth4webapi.mjs", "simple-oauth2.mjs", "passport-oauth2.mjs"} {
-		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
+		module := strings.TrimSuffix(script, ".mjs")
+		t.Run(module, func(t *testing.T) {
+			need(t, module+" (npm ci in test/peer)", "node_modules/"+module+"/package.json")
 			info := start(t, nil)
 			const redirect = "https://pizza.example/callback"
 			private, public := keyPair(t)
@@ -71,7 +72,7 @@ func TestOAuthClients(t *testing.T) {
 					since := time.Now()
 					page = page.SignIn(t, "+14255550100", true, func() string {
 						return pin(t, func(out any) {
-							admin(t, info, http.MethodGet, "/sandbox/v1/messages?from=48500&wait=10s&to="+url.QueryEscape("+14255550100")+"&since="+url.QueryEscape(since.UTC().Format(time.RFC3339Nano)), nil, out)
+							admin(t, info, http.MethodGet, "/sandbox/v1/messages?from=48500&wait=30s&to="+url.QueryEscape("+14255550100")+"&since="+url.QueryEscape(since.UTC().Format(time.RFC3339Nano)), nil, out)
 						})
 					})
 				}
