@@ -230,6 +230,19 @@ func TestAnOperatorTakesBackConsentsAndSignsBrowsersOut(t *testing.T) {
 		says(t, v.Open(t, "/subscribers?app=nobody"), http.StatusNotFound, "No such app.")
 		says(t, v.Open(t, "/subscribers?app=pizza&state=in+force"), http.StatusOK, "in force")
 	})
+	t.Run("the operator's texts are listed, and no app is made of the operator", func(t *testing.T) {
+		p := v.Open(t, "/messages?app=operator")
+		says(t, p, http.StatusOK, "operator", "48500")
+		link := regexp.MustCompile(`href="(/messages/SMS\w+)"`).FindStringSubmatch(p.Body)
+		if link == nil {
+			t.Fatalf("no text: %s", p.Text)
+		}
+		p = v.Open(t, link[1])
+		says(t, p, http.StatusOK, "operator")
+		if strings.Contains(p.Body, "/apps/operator") {
+			t.Error("it leads to an app that does not exist")
+		}
+	})
 	t.Run("a number is looked up, however it is written", func(t *testing.T) {
 		p := v.Open(t, "/subscribers?number="+url.QueryEscape("(425) 555-0100"))
 		says(t, p, http.StatusOK, "+1 425 555 0100")

@@ -60,7 +60,7 @@ func NewDirectory(ctx context.Context, s Store, c Config) (*Directory, error) {
 	if c.Operator != "" {
 		for i, l := range []Level{LevelProduction, LevelSandbox} {
 			n := ID(-1 - i)
-			d.own[i] = &App{ID: n, tenant: Tenant{n}, Name: operator, Level: l, ShortCodes: []number.ShortCode{c.Operator}}
+			d.own[i] = &App{ID: n, tenant: Tenant{n}, Name: OperatorName, Level: l, ShortCodes: []number.ShortCode{c.Operator}}
 		}
 	}
 	if err := d.Reload(ctx); err != nil {
@@ -151,8 +151,11 @@ func (d *Directory) ByID(id ID) *App {
 	return d.snap.Load().byID[id]
 }
 
-// operator is the name of what stands for the operator, and no app's.
-const operator = "operator"
+// OperatorName is the name of what stands for the operator, and no app's.
+const OperatorName = "operator"
+
+// IsOperator reports whether a number is of what stands for the operator.
+func (n ID) IsOperator() bool { return n < 0 }
 
 // Operator stands for the operator where an app is needed: as the sender, on a network, of what
 // subscribers get from the operator itself (a PIN). It has no key, is in no list, and its short code can

@@ -59,7 +59,7 @@ func tidy(a *App) (wrong []error) {
 	case err != nil:
 	case a.Name == "":
 		err = invalid("name", "is empty")
-	case strings.EqualFold(a.Name, operator):
+	case strings.EqualFold(a.Name, OperatorName):
 		err = invalid("name", "is what the operator's own texts are listed under")
 	}
 	note(err)

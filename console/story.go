@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"longlines/app"
 )
 
 // story is what the admin API tells of a call or of a text.
@@ -120,7 +122,7 @@ func (p storyPage) App() string { return p.Fact("app") }
 // AppPath is the page of the app; "" if there is none.
 func (p storyPage) AppPath() string {
 	name := p.App()
-	if name == "" || strings.Contains(name, ": ") { // "none: nobody owns 12345"
+	if name == "" || name == app.OperatorName || strings.Contains(name, ": ") { // "none: nobody owns 12345"
 		return ""
 	}
 	return "/apps/" + url.PathEscape(name)

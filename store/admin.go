@@ -21,12 +21,6 @@ func (s *Store) MTs(ctx context.Context, before id.Number, n int) ([]sms.MT, err
 	return s.mts(ctx, `SELECT `+mtColumns+` FROM mt WHERE id < ? ORDER BY id DESC LIMIT ?`, newest(before), int64(n))
 }
 
-// MTByID reads the recipients of a message whoever sent it, in order; n is the number of any of them.
-func (s *Store) MTByID(ctx context.Context, n id.Number) ([]sms.MT, error) {
-	return s.mts(ctx, `SELECT `+mtColumns+` FROM mt JOIN mt f ON mt.msg = f.msg AND mt.id >= f.msg AND mt.id < f.msg + f.cnt
-		WHERE f.id = ? ORDER BY mt.id`, int64(n))
-}
-
 // MOState tells where a received text is.
 type MOState int
 
@@ -68,17 +62,6 @@ func scanMO(r *sql.Rows) (m StoredMO, err error) {
 	return m, err
 }
 
-// MOs reads the newest n received texts before a number (0: the newest), newest first.
-func (s *Store) MOs(ctx context.Context, before id.Number, n int) ([]StoredMO, error) {
-	var out []StoredMO
-	err := s.rows(ctx, `SELECT `+moColumns+` FROM mo WHERE id < ? ORDER BY id DESC LIMIT ?`, nil, []any{newest(before), int64(n)}, func(r *sql.Rows) error {
-		m, err := scanMO(r)
-		out = append(out, m)
-		return err
-	})
-	return out, err
-}
-
 // MOByID reads one received text; ok is false if there is none.
 func (s *Store) MOByID(ctx context.Context, n id.Number) (m StoredMO, ok bool, err error) {
 	err = s.rows(ctx, `SELECT `+moColumns+` FROM mo WHERE id = ?`, nil, []any{int64(n)}, func(r *sql.Rows) error {
@@ -100,18 +83,9 @@ func (s *Store) Pending(ctx context.Context, of app.Tenant, code number.ShortCod
 
 // Attempts reads the attempts to tell about a row, oldest first. Of each one's job only the ID is set.
 func (s *Store) Attempts(ctx context.Context, subject id.Number) ([]callback.Attempt, error) {
-	return s.attempts(ctx, `WHERE subject = ? ORDER BY id`, int64(subject))
-}
-
-// LastAttempts reads the newest n attempts of all, newest first.
-func (s *Store) LastAttempts(ctx context.Context, n int) ([]callback.Attempt, error) {
-	return s.attempts(ctx, `ORDER BY id DESC LIMIT ?`, int64(n))
-}
-
-func (s *Store) attempts(ctx context.Context, where string, args ...any) ([]callback.Attempt, error) {
 	var out []callback.Attempt
-	err := s.rows(ctx, `SELECT subject, app, job, what, url, number, at, status, error, reply, took, next, done FROM attempt `+where, nil, args,
-		func(r *sql.Rows) error {
+	err := s.rows(ctx, `SELECT subject, app, job, what, url, number, at, status, error, reply, took, next, done FROM attempt WHERE subject = ? ORDER BY id`,
+		nil, []any{int64(subject)}, func(r *sql.Rows) error {
 			var a callback.Attempt
 			var when, took, next int64
 			if err := r.Scan(&a.Subject, &a.App, &a.Job.ID, &a.What, &a.URL, &a.Number, &when, &a.Status, &a.Error, &a.Reply, &took, &next, &a.Done); err != nil {
@@ -148,18 +122,6 @@ func (s *Store) Jobs(ctx context.Context) ([]LaneCount, error) {
 	return out, err
 }
 
-// JobsOf reads up to n jobs of a lane, oldest due first, owned or not.
-func (s *Store) JobsOf(ctx context.Context, kind queue.Kind, lane string, n int) ([]queue.Job, error) {
-	var out []queue.Job
-	err := s.rows(ctx, `SELECT id, kind, lane, ref, due, until, attempt, crashes, payload FROM job WHERE kind = ? AND lane = ? ORDER BY due LIMIT ?`, nil,
-		[]any{int64(kind), lane, int64(n)}, func(r *sql.Rows) error {
-			j, err := s.scanJob(r)
-			out = append(out, j)
-			return err
-		})
-	return out, err
-}
-
 // Sizes is what the store occupies.
 type Sizes struct {
 	Bytes int64 // database, on SQLite with its log
@@ -185,28 +147,4 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 	free, err := freeSpace(s.dir)
 	z.Free = int64(free)
 	return z, err
-}
-
-// Nodes reads the incarnations that live on the store.
-func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
-	var out []Node
-	err := s.rows(ctx, `SELECT incarnation, slot, name, started, beat FROM node ORDER BY incarnation`, nil, nil, func(r *sql.Rows) error {
-		var n Node
-		var started, beat int64
-		err := r.Scan(&n.Incarnation, &n.Slot, &n.Name, &started, &beat)
-		n.Started, n.Beat, n.Self = at(started), at(beat), n.Incarnation == s.self
-		out = append(out, n)
-		return err
-	})
-	return out, err
-}
-
-// Node is one incarnation.
-type Node struct {
-	Incarnation int64
-	Slot        int
-	Name        string
-	Started     time.Time
-	Beat        time.Time
-	Self        bool
 }

@@ -423,9 +423,6 @@ func (s *Store) NextToken(n int) id.Number { return s.ids.Run(n) }
 // NextRequest draws one number for a request.
 func (s *Store) NextRequest() id.Number { return s.ids.Next() }
 
-// NextJob draws one number for a job.
-func (s *Store) NextJob() id.Number { return s.ids.Next() }
-
 // Writable is nil while writes are accepted; else it says why not, for /readyz. A store that is not
 // writable still reads.
 func (s *Store) Writable() error {

@@ -86,7 +86,7 @@ type (
 	}
 	messageQuery struct {
 		Page
-		App   string `query:"app" doc:"Only texts of this app."`
+		App   string `query:"app" doc:"Only texts of this app; operator: those with PINs."`
 		State string `query:"state" doc:"Only texts in this state: accepted, sent, delivered, failed …"`
 		To    string `query:"to" doc:"Only texts to this number."`
 		Link  string `query:"link" doc:"Only texts over this link."`
@@ -137,7 +137,7 @@ func (x *api) messages(h operations) {
 		return r, nil
 	})
 	get(h, "/admin/v1/messages", "List the newest texts", func(ctx context.Context, in *messageQuery) (*messageList, error) {
-		of, err := x.appFilter(in.App)
+		of, err := x.sender(in.App)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (x *api) messages(h operations) {
 		rows, next, err := scan(in.Page, func(before id.Number, n int) ([]sms.MT, error) { return x.Store.MTs(ctx, before, n) },
 			func(m sms.MT) id.Number { return m.ID },
 			func(m sms.MT) bool {
-				return (of == 0 || m.App == of) && (in.State == "" || m.State.String() == in.State) && (to == "" || m.To == to) &&
+				return of(m.App) && (in.State == "" || m.State.String() == in.State) && (to == "" || m.To == to) &&
 					(in.Link == "" || m.Link == in.Link)
 			})
 		if err != nil {
@@ -187,6 +187,15 @@ func (x *api) appFilter(name string) (app.ID, error) {
 		return 0, err
 	}
 	return a.ID, nil
+}
+
+// sender reports which apps, or the operator, a name is of.
+func (x *api) sender(name string) (of func(app.ID) bool, err error) {
+	if name == app.OperatorName {
+		return app.ID.IsOperator, nil
+	}
+	n, err := x.appFilter(name)
+	return func(m app.ID) bool { return n == 0 || m == n }, err
 }
 
 func (x *api) appName(n app.ID) string {

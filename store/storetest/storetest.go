@@ -842,7 +842,8 @@ func pruned(t *testing.T, cfg store.Config) {
 	must(t, s.Accept(ctx, acc))
 	must(t, s.Submit(ctx, Sent(acc, 0, "1")))
 	must(t, s.Report(ctx, Receipt(acc, 0, 0, 1, "1", message.StateDelivered, now())))
-	must(t, s.Receive(ctx, incoming(s, 1, 1, "secret too")))
+	in := incoming(s, 1, 1, "secret too")
+	must(t, s.Receive(ctx, in))
 	soon := now().Add(time.Hour)
 	must(t, s.Prune(ctx, soon, now().Add(-time.Hour)))
 	m := get[sms.MT](t)(s.MT(ctx, acc.Rows[0].ID))
@@ -852,8 +853,8 @@ func pruned(t *testing.T, cfg store.Config) {
 	if m := get[sms.MT](t)(s.MT(ctx, acc.Rows[1].ID)); m.Text != "secret" {
 		t.Errorf("a text on its way was erased: %+v", m)
 	}
-	if got := get[[]store.StoredMO](t)(s.MOs(ctx, 0, 9)); len(got) != 1 || got[0].Text != "" {
-		t.Errorf("received: %+v", got)
+	if got, ok, err := s.MOByID(ctx, in.MO.ID); err != nil || !ok || got.Text != "" {
+		t.Errorf("received: %+v %v %v", got, ok, err)
 	}
 	must(t, s.Prune(ctx, soon, soon))
 	if got := get[[]sms.MT](t)(s.MTs(ctx, 0, 9)); len(got) != 1 || got[0].ID != acc.Rows[1].ID {
@@ -1058,9 +1059,6 @@ func restart(t *testing.T, cfg store.Config) {
 	if len(got) != 2 || got[0].Crashes != 0 {
 		t.Errorf("after a close in good order: %+v", got)
 	}
-	if n := get[[]store.Node](t)(s.Nodes(ctx)); len(n) != 1 || !n[0].Self {
-		t.Errorf("nodes: %+v", n)
-	}
 	if s.Sealer() == nil || s.Writable() != nil {
 		t.Error("not ready")
 	}
@@ -1198,18 +1196,10 @@ func admin(t *testing.T, cfg store.Config) {
 	acc := Message(s, 7, 3, "hi")
 	acc.Jobs[1].Held = false
 	must(t, s.Accept(ctx, acc))
-	for _, r := range acc.Rows {
-		if got := get[[]sms.MT](t)(s.MTByID(ctx, r.ID)); len(got) != 3 || got[0].ID != acc.Rows[0].ID {
-			t.Errorf("by %d: %+v", r.ID, got)
-		}
-	}
 	if got := get[[]sms.MT](t)(s.MTs(ctx, acc.Rows[2].ID, 1)); len(got) != 1 || got[0].ID != acc.Rows[1].ID {
 		t.Errorf("page: %+v", got)
 	}
 	same(t, "lanes", get[[]store.LaneCount](t)(s.Jobs(ctx)), []store.LaneCount{{Kind: queue.KindSubmit, Lane: "east", Held: 2, Free: 1, Oldest: acc.Jobs[1].Due}})
-	if got := get[[]queue.Job](t)(s.JobsOf(ctx, queue.KindSubmit, "east", 9)); len(got) != 3 {
-		t.Errorf("jobs: %+v", got)
-	}
 	in := incoming(s, 1, 1, "yo")
 	must(t, s.Receive(ctx, in))
 	m, ok, err := s.MOByID(ctx, in.MO.ID)
