@@ -32,8 +32,11 @@ type Request struct {
 
 	s        *Session
 	spec     *Spec
-	answered bool   // guarded by s.mu
-	to       uint64 // where the answer ends in the stream; guarded by s.mu
+	turn     uint64        // see InTurn
+	after    chan struct{} // closed when the one before has been handled; nil: there is none
+	handled  chan struct{} // closed when this one has; nil: nobody waits. Guarded by s.mu
+	answered bool          // guarded by s.mu
+	to       uint64        // where the answer ends in the stream; guarded by s.mu
 }
 
 // ErrAnswered: the request has its answer already.
@@ -238,6 +241,9 @@ func (s *Session) onRequest(h Header, frame []byte) {
 		return
 	}
 	req := &Request{Header: h, PDU: p, s: s, spec: spec}
+	if s.cfg.InTurn != nil {
+		req.turn = s.cfg.InTurn(p)
+	}
 	s.mu.Lock()
 	if s.state == stateClosed {
 		s.mu.Unlock()
@@ -287,10 +293,12 @@ func (s *Session) work() {
 		}
 		s.inboxBytes -= int(req.Header.Length)
 		s.active++
+		s.takeTurn(req)
 		s.dispatch()
 		s.mu.Unlock()
 		s.handle(req)
 		s.mu.Lock()
+		s.endTurn(req)
 		if req.spec.Response == 0 && !req.answered {
 			req.answered = true
 			s.answered()
@@ -301,6 +309,32 @@ func (s *Session) work() {
 	s.mu.Unlock()
 }
 
+// takeTurn puts a request behind the last one of its number. Requests are taken in the order of arrival, so whoever is
+// waited for has a goroutine already. Called with mu held.
+func (s *Session) takeTurn(req *Request) {
+	if req.turn == 0 {
+		return
+	}
+	if last := s.turns[req.turn]; last != nil {
+		last.handled = make(chan struct{})
+		req.after = last.handled
+	}
+	if s.turns == nil {
+		s.turns = map[uint64]*Request{}
+	}
+	s.turns[req.turn] = req
+}
+
+// endTurn lets the next one go. Called with mu held.
+func (s *Session) endTurn(req *Request) {
+	if req.handled != nil {
+		close(req.handled)
+	}
+	if s.turns[req.turn] == req {
+		delete(s.turns, req.turn)
+	}
+}
+
 // handle calls Handler. A panic in it costs one request, not the process with all its binds.
 func (s *Session) handle(req *Request) {
 	defer func() {
@@ -309,6 +343,9 @@ func (s *Session) handle(req *Request) {
 			req.Respond(StatusRSYSERR, nil)
 		}
 	}()
+	if req.after != nil {
+		<-req.after
+	}
 	s.cfg.Handler.Handle(s.ctx, req)
 }
 

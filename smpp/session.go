@@ -51,6 +51,9 @@ type SessionConfig struct {
 	OnPDU func(dir Direction, h Header, raw []byte)
 	// Handler takes the peer's requests. Without one they are refused: deliver_sm with ESME_RX_T_APPN, others with ESME_RSYSERR.
 	Handler Handler
+	// InTurn gives requests that must not overtake each other the same number, and 0 to others: Handler is called with one
+	// of them when it has returned from the one that came before. Default: none. It must be quick.
+	InTurn func(PDU) uint64
 }
 
 func (c SessionConfig) withDefaults() SessionConfig {
@@ -135,9 +138,10 @@ type Session struct {
 	inbox      []*Request // waits for Handler
 	inboxHead  int
 	inboxBytes int
-	active     int  // requests given to Handler and not answered
-	workers    int  // goroutines that run Handler
-	starting   bool // one of them has not taken its first request yet
+	active     int                 // requests given to Handler and not answered
+	workers    int                 // goroutines that run Handler
+	turns      map[uint64]*Request // the last one of each number that Handler has not returned from, see InTurn
+	starting   bool                // one of them has not taken its first request yet
 	idle       chan struct{}
 
 	handed   atomic.Uint64 // octets of queued that the kernel may have seen

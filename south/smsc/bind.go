@@ -196,6 +196,7 @@ func (s *SMSC) bind(ctx context.Context, l *leg) (*bound, error) {
 				<-ready
 				s.handle(ctx, b, req, conn)
 			}),
+			InTurn: handsetOf,
 		},
 	}
 	if s.link.TLS {

@@ -86,7 +86,7 @@ func (s *SMSC) take(ctx context.Context, d delivery, conn int64) (status smpp.St
 		err = s.cfg.Receiver.ReportDLR(ctx, *x.dlr)
 	} else {
 		x.in.Group, x.in.Conn, x.in.Time = s.link.Group, conn, s.cfg.Now()
-		lock := &s.sources[sourceOf(x.in.From.Value())]
+		lock := &s.sources[hashOf(x.in.From.Value())%uint64(len(s.sources))]
 		lock.Lock()
 		row, err = s.cfg.Receiver.ReceiveSMS(ctx, *x.in)
 		lock.Unlock()
@@ -105,11 +105,29 @@ func (s *SMSC) take(ctx context.Context, d delivery, conn int64) (status smpp.St
 	return smpp.StatusROK, row
 }
 
-// sourceOf picks a handset's lock: a STOP and the START after it must not overtake each other.
-func sourceOf(address string) int {
-	h := fnv.New32a()
+// handsetOf tells the texts of one handset from those of others, in a number for smpp.SessionConfig.InTurn: a STOP and
+// the START after it must not overtake each other. Receipts may.
+func handsetOf(p smpp.PDU) uint64 {
+	var class smpp.ESMClass
+	var from smpp.Address
+	switch p := p.(type) {
+	case *smpp.DeliverSM:
+		class, from = p.ESMClass, p.Source
+	case *smpp.DataSM:
+		class, from = p.ESMClass, p.Source
+	default:
+		return 0
+	}
+	if class.IsReceipt() {
+		return 0
+	}
+	return max(hashOf(from.Addr), 1)
+}
+
+func hashOf(address string) uint64 {
+	h := fnv.New64a()
 	h.Write([]byte(address))
-	return int(h.Sum32() % 64)
+	return h.Sum64()
 }
 
 // confirm tells the receiver that the answer for a row has been written to the socket, once it has.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -580,4 +582,42 @@ func FuzzDelivery(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A STOP and the START behind it reach the receiver as they came, however many texts of others do at the same time.
+func TestTextsOfOneHandsetKeepTheirOrder(t *testing.T) {
+	ln, addr := listen(t)
+	l := link(t, addr, nil)
+	c := answerBind(t, ln)
+	l.up()
+	const texts = 400
+	go func() {
+		var all []byte
+		for i := range uint32(texts) {
+			from := phone
+			if i%2 == 1 {
+				from.Addr = fmt.Sprint(14255550200 + uint64(i))
+			}
+			b, _ := smpp.Append(nil, smpp.Header{Sequence: 100 + i}, &smpp.DeliverSM{Source: from, Dest: code, ShortMessage: []byte(strconv.Itoa(int(i)))})
+			all = append(all, b...)
+		}
+		c.Write(all)
+	}()
+	for range texts {
+		if h, _ := c.read(); h.ID != smpp.CommandDeliverSMResp || h.Status != smpp.StatusROK {
+			t.Fatalf("answered %+v", h)
+		}
+	}
+	last := -1
+	for range texts {
+		in := receive(t, l.inbox.texts, "a text")
+		if in.From.Value() != phone.Addr {
+			continue
+		}
+		n, err := strconv.Atoi(in.Text)
+		if err != nil || n <= last {
+			t.Fatalf("text %q after %d", in.Text, last)
+		}
+		last = n
+	}
 }

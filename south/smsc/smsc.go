@@ -113,7 +113,9 @@ type SMSC struct {
 	full      fullQueue
 	meter     *meter
 
-	sources [64]sync.Mutex // texts of one handset are taken in turn, by a hash of its address
+	// Texts of one handset are taken one at a time, also from several connections, by a hash of its address. On one
+	// connection they are in order too, see handsetOf.
+	sources [64]sync.Mutex
 
 	count    counters
 	seldom   rate.Sometimes // for a log line that a flood would repeat
