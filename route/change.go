@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"longlines/audit"
+	"longlines/fault"
 )
 
 // CreateLink keeps a new link, durable on return, and starts it. Settings that cannot be give a
@@ -18,10 +19,12 @@ func (r *Router) CreateLink(ctx context.Context, l Link) (Link, error) {
 	}
 	r.change.Lock()
 	defer r.change.Unlock()
-	if _, taken := r.table.Load().links[l.Name]; taken {
-		return l, ErrLinkExists
-	}
-	return r.put(ctx, l)
+	return r.put(ctx, l.Name, func(_ Link, taken bool) (Link, error) {
+		if taken {
+			return l, ErrLinkExists
+		}
+		return l, nil
+	})
 }
 
 // UpdateLink replaces the settings of the link of that name. An empty password keeps the one that is
@@ -29,7 +32,7 @@ func (r *Router) CreateLink(ctx context.Context, l Link) (Link, error) {
 func (r *Router) UpdateLink(ctx context.Context, l Link) (Link, error) {
 	return r.edit(ctx, l.Name, true, func(old Link) (Link, error) {
 		l := l.Defaulted()
-		l.ID, l.Managed, l.Created, l.Paused = old.ID, old.Managed, old.Created, old.Paused
+		l.Managed, l.Created, l.Paused = old.Managed, old.Created, old.Paused
 		if l.Password == "" {
 			l.Password = old.Password
 		}
@@ -55,27 +58,40 @@ func (r *Router) ResumeLink(ctx context.Context, name string) (Link, error) {
 func (r *Router) edit(ctx context.Context, name string, guarded bool, change func(Link) (Link, error)) (Link, error) {
 	r.change.Lock()
 	defer r.change.Unlock()
-	l, ok := r.table.Load().links[name]
-	if !ok {
-		return l, ErrNoLink
-	}
-	if guarded && l.Managed {
-		return l, ErrManaged
-	}
-	l, err := change(l)
-	if err != nil {
-		return l, err
-	}
-	return r.put(ctx, l)
+	return r.put(ctx, name, func(l Link, known bool) (Link, error) {
+		switch {
+		case !known:
+			return l, ErrNoLink
+		case guarded && l.Managed:
+			return l, ErrManaged
+		}
+		return change(l)
+	})
 }
 
-func (r *Router) put(ctx context.Context, l Link) (Link, error) {
-	id, err := r.cfg.Store.PutLink(ctx, l)
-	if err != nil {
-		return l, fmt.Errorf("keep link %s: %w", l.Name, err)
+// maxTries bounds how often a change is made. Each time but the last another node has come first with one.
+const maxTries = 20
+
+// put keeps what change makes of the link of a name, if there is one. If another node has changed that meanwhile, the
+// change is made again on what it has left, so that neither undoes the other; fault.Unavailable if that goes on and on.
+// The caller holds change.
+func (r *Router) put(ctx context.Context, name string, change func(old Link, known bool) (Link, error)) (Link, error) {
+	for range maxTries {
+		old, known := r.table.Load().links[name]
+		l, err := change(old, known)
+		if err != nil {
+			return l, err
+		}
+		l.ID, l.Version = old.ID, old.Version
+		if l.ID, err = r.cfg.Store.PutLink(ctx, l); err != nil && !errors.Is(err, ErrChanged) {
+			return l, fmt.Errorf("keep link %s: %w", l.Name, err)
+		}
+		l.Version++
+		if reloaded := r.reload(ctx); err == nil || reloaded != nil {
+			return l, reloaded
+		}
 	}
-	l.ID = id
-	return l, r.reload(ctx)
+	return Link{}, fault.Unavailable.Because(fmt.Errorf("keep link %s: %w", name, ErrChanged))
 }
 
 // DeleteLink stops and forgets a link. A rule that names it goes on with its fallback, or is deleted
@@ -189,14 +205,18 @@ func (r *Router) Manage(ctx context.Context, links []Link, rules []Rule) error {
 	for _, l := range links {
 		l.Managed, l.Created = true, r.cfg.Now().UTC()
 		old, known := r.table.Load().links[l.Name]
-		if known {
-			l.ID, l.Created, l.Paused = old.ID, old.Created, old.Paused
-		}
+		l.ID = old.ID
 		ctx := ctx
 		if l.Network != NetworkVirtual && !(known && old.Managed && sameConnection(old, l)) {
 			ctx = byConfiguration(ctx, "link configured", "link "+l.Name, l)
 		}
-		if _, err := r.put(ctx, l); err != nil {
+		_, err := r.put(ctx, l.Name, func(old Link, known bool) (Link, error) {
+			if known {
+				l.Created, l.Paused = old.Created, old.Paused
+			}
+			return l, nil
+		})
+		if err != nil {
 			r.change.Unlock()
 			return err
 		}

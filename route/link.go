@@ -38,6 +38,7 @@ type Link struct {
 	Paused     bool      `json:"paused"`
 	Managed    bool      `json:"managed"` // set at start by the configuration; read-only in the API
 	Created    time.Time `json:"created"`
+	Version    int64     `json:"-"` // counts its changes; see [Store]
 }
 
 // Quirks are what is odd about one message centre. The zero value suits a centre that keeps to
@@ -82,6 +83,8 @@ type Rule struct {
 // Store keeps links and rules; both are read whole at the start and on a change.
 type Store interface {
 	Links(ctx context.Context) ([]Link, error)
+	// PutLink inserts a link (ID 0), or replaces it if it still is in the Version given; what is kept has the next one.
+	// [ErrChanged] if it is not, or is gone, or if there is one of that name now.
 	PutLink(ctx context.Context, l Link) (int64, error)
 	DeleteLink(ctx context.Context, name string) error
 	Rules(ctx context.Context) ([]Rule, error)

@@ -21,6 +21,7 @@ import (
 var (
 	ErrNoLink     = errors.New("no such link")
 	ErrLinkExists = errors.New("a link of that name exists")
+	ErrChanged    = errors.New("the link has changed since it was read") // perhaps on another node
 	ErrManaged    = errors.New("set by the configuration; change it there")
 	ErrNoRule     = errors.New("no such rule")
 )

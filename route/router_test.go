@@ -16,6 +16,7 @@ import (
 
 	"longlines/app"
 	"longlines/audit"
+	"longlines/fault"
 	"longlines/message"
 	"longlines/number"
 )
@@ -32,6 +33,7 @@ type memory struct {
 	next  int64
 	err   error
 	audit []audit.Entry // that the changes carried
+	first func()        // what another node does before the next change of a link
 }
 
 // note is called with a change under way.
@@ -53,11 +55,21 @@ func (m *memory) Links(context.Context) ([]Link, error) {
 func (m *memory) PutLink(ctx context.Context, l Link) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.first != nil { // another node is quicker
+		first := m.first
+		m.first = nil
+		first()
+	}
+	old, there := m.links[l.Name]
+	if l.ID != old.ID || l.Version != old.Version || there && l.ID == 0 {
+		return 0, ErrChanged
+	}
 	m.note(ctx)
 	if l.ID == 0 {
 		m.next++
 		l.ID = m.next
 	}
+	l.Version++
 	m.links[l.Name] = l
 	return l.ID, m.err
 }
@@ -390,6 +402,59 @@ func TestSubmitGoesOverTheLinkNamed(t *testing.T) {
 	}
 }
 
+// Another node changes a link between this one's reading and writing it: both changes stand.
+func TestAChangeOfALinkDoesNotUndoAnothers(t *testing.T) {
+	ctx := context.Background()
+	x := newExchange(t, nil)
+	l, err := x.CreateLink(ctx, Link{Name: "carrier", Host: "smsc.example", SystemID: "us", Password: "pw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := func(change func(*Link)) func() {
+		return func() {
+			l := x.store.links["carrier"]
+			change(&l)
+			l.Version++
+			x.store.links["carrier"] = l
+		}
+	}
+	entries := len(x.store.audit)
+	x.store.first = there(func(l *Link) { l.Password, l.Window = "new", 50 })
+	l, err = x.PauseLink(audit.With(ctx, audit.Entry{Actor: "admin", Action: "pause"}), "carrier")
+	if err != nil || !l.Paused || l.Password != "new" || l.Window != 50 || l.Version != 3 {
+		t.Errorf("a pause: %+v, %v", l, err)
+	}
+	if n := len(x.store.audit) - entries; n != 1 {
+		t.Errorf("%d entries of a change that took two tries", n)
+	}
+	x.store.first = there(func(l *Link) { l.Paused = false })
+	l.Rate, l.Password = 7, ""
+	if l, err = x.UpdateLink(ctx, l); err != nil || l.Paused || l.Rate != 7 || l.Password != "new" {
+		t.Errorf("new settings: %+v, %v", l, err)
+	}
+	x.store.first = func() { delete(x.store.links, "carrier") }
+	if _, err := x.PauseLink(ctx, "carrier"); !errors.Is(err, ErrNoLink) {
+		t.Errorf("a link that is gone: %v", err)
+	}
+	x.store.first = func() { x.store.links["carrier"] = Link{ID: 99, Name: "carrier", Version: 1} }
+	if _, err := x.CreateLink(ctx, Link{Name: "carrier", Host: "smsc.example", SystemID: "us"}); !errors.Is(err, ErrLinkExists) {
+		t.Errorf("a name that was taken meanwhile: %v", err)
+	}
+	x.store.first = func() { x.store.links["carrier"] = Link{ID: 99, Name: "carrier", Paused: true, Version: 2} }
+	if err := x.Manage(ctx, []Link{{Name: "carrier", Host: "smsc.example", SystemID: "us"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if l := x.store.links["carrier"]; l.ID != 99 || !l.Paused || !l.Managed || l.Host != "smsc.example" {
+		t.Errorf("a configured link that another node has paused meanwhile: %+v", l)
+	}
+	always := func() {}
+	always = func() { there(func(*Link) {})(); x.store.first = always }
+	x.store.first = always
+	if _, err := x.PauseLink(ctx, "carrier"); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("a link that others go on changing: %v", err)
+	}
+}
+
 func TestLinksAreMadeChangedAndForgotten(t *testing.T) {
 	ctx := context.Background()
 	x := newExchange(t, nil)
@@ -397,7 +462,7 @@ func TestLinksAreMadeChangedAndForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Link{ID: l.ID, Name: "carrier", Kind: "smpp", Network: NetworkLive, Host: "smsc.example", Port: 2775, SystemID: "us", Password: "pw", Bind: "transceiver", Window: 10, Group: "carrier", Created: noon}
+	want := Link{ID: l.ID, Name: "carrier", Kind: "smpp", Network: NetworkLive, Host: "smsc.example", Port: 2775, SystemID: "us", Password: "pw", Bind: "transceiver", Window: 10, Group: "carrier", Created: noon, Version: 1}
 	if d := cmp.Diff(want, l); d != "" || l.ID == 0 {
 		t.Error(d)
 	}

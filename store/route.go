@@ -16,14 +16,14 @@ var errNoKey = errors.New("the store was opened without a secret key, so it cann
 func (s *Store) Links(ctx context.Context) ([]route.Link, error) {
 	var out []route.Link
 	err := s.rows(ctx, `SELECT id, name, kind, network, host, port, system_id, password, system_type, bind, win, rate, tls, grp,
-		paused, managed, created, quirks FROM link ORDER BY id`, nil, nil, func(r *sql.Rows) error {
+		paused, managed, created, quirks, version FROM link ORDER BY id`, nil, nil, func(r *sql.Rows) error {
 		var l route.Link
 		var network string
 		var sealed []byte
 		var created int64
 		var quirks string
 		if err := r.Scan(&l.ID, &l.Name, &l.Kind, &network, &l.Host, &l.Port, &l.SystemID, &sealed, &l.SystemType, &l.Bind, &l.Window,
-			&l.Rate, &l.TLS, &l.Group, &l.Paused, &l.Managed, &created, &quirks); err != nil {
+			&l.Rate, &l.TLS, &l.Group, &l.Paused, &l.Managed, &created, &quirks, &l.Version); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(quirks), &l.Quirks); err != nil {
@@ -46,7 +46,8 @@ func (s *Store) Links(ctx context.Context) ([]route.Link, error) {
 	return out, err
 }
 
-// PutLink inserts a link or replaces the one of its name, and returns its number.
+// PutLink inserts a link, or replaces it if it still is in the version given, and returns its number; route.ErrChanged
+// else.
 func (s *Store) PutLink(ctx context.Context, l route.Link) (int64, error) {
 	sealed := []byte{}
 	if l.Password != "" {
@@ -59,19 +60,26 @@ func (s *Store) PutLink(ctx context.Context, l route.Link) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	args := []any{l.Name, l.Kind, string(l.Network), l.Host, int64(l.Port), l.SystemID, sealed, l.SystemType, l.Bind, int64(l.Window), l.Rate,
+		flag(l.TLS), l.Group, flag(l.Paused), flag(l.Managed), ms(l.Created), string(quirks), l.Version + 1}
+	text := `INSERT INTO link (name, kind, network, host, port, system_id, password, system_type, bind, win, rate, tls, grp,
+			paused, managed, created, quirks, version) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (name) DO NOTHING RETURNING id`
+	if l.ID != 0 {
+		text = `UPDATE link SET name = ?, kind = ?, network = ?, host = ?, port = ?, system_id = ?, password = ?, system_type = ?, bind = ?, win = ?,
+			rate = ?, tls = ?, grp = ?, paused = ?, managed = ?, created = ?, quirks = ?, version = ? WHERE id = ? AND version = ? RETURNING id`
+		args = append(args, l.ID, l.Version)
+	}
 	var n int64
 	err = s.call(ctx, func(t *tx) error {
-		err := t.query(`INSERT INTO link (name, kind, network, host, port, system_id, password, system_type, bind, win, rate, tls, grp,
-				paused, managed, created, quirks) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
-			ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, network = excluded.network, host = excluded.host, port = excluded.port,
-				system_id = excluded.system_id, password = excluded.password, system_type = excluded.system_type, bind = excluded.bind,
-				win = excluded.win, rate = excluded.rate, tls = excluded.tls, grp = excluded.grp, paused = excluded.paused,
-				managed = excluded.managed, quirks = excluded.quirks
-			RETURNING id`, nil, []any{l.Name, l.Kind, string(l.Network), l.Host, int64(l.Port), l.SystemID, sealed, l.SystemType, l.Bind,
-			int64(l.Window), l.Rate, flag(l.TLS), l.Group, flag(l.Paused), flag(l.Managed), ms(l.Created), string(quirks)},
-			func(r *sql.Rows) error { return r.Scan(&n) })
+		n = 0
+		if err := t.query(text, nil, args, func(r *sql.Rows) error { return r.Scan(&n) }); err != nil {
+			return err
+		}
+		if n == 0 {
+			return refuse(route.ErrChanged)
+		}
 		t.changed(ChangeLink, n)
-		return err
+		return nil
 	})
 	return n, err
 }

@@ -59,6 +59,12 @@ func audited(t *testing.T, cfg store.Config) {
 			return nil
 		}, false},
 		{"a link", func(ctx context.Context) error { _, err := s.PutLink(ctx, link); return err }, true},
+		{"a link whose name is taken", func(ctx context.Context) error {
+			if _, err := s.PutLink(ctx, link); !errors.Is(err, route.ErrChanged) {
+				t.Errorf("taken: %v", err)
+			}
+			return nil
+		}, false},
 		{"the end of a link", func(ctx context.Context) error { return s.DeleteLink(ctx, "east") }, true},
 		{"the end of a link that is not there", func(ctx context.Context) error { return s.DeleteLink(ctx, "east") }, false},
 		{"a rule", func(ctx context.Context) error { _, err := s.PutRule(ctx, rule); return err }, true},

@@ -944,11 +944,18 @@ func links(t *testing.T, cfg store.Config) {
 	s := Open(t, cfg)
 	l := route.Link{Name: "east", Kind: "smpp", Network: route.NetworkLive, Host: "smsc.example", Port: 2775, SystemID: "me", Password: "pa55word",
 		SystemType: "VMA", Bind: "transceiver", Window: 10, Rate: 12.5, TLS: true, Group: "g", Created: now(), Quirks: route.Quirks{IDs: "hex-dec", Refs8: true, Statuses: map[string]string{"0x0400": "TMP"}}}
-	l.ID = get[int64](t)(s.PutLink(ctx, l))
+	l.ID, l.Version = get[int64](t)(s.PutLink(ctx, l)), 1
 	same(t, "links", get[[]route.Link](t)(s.Links(ctx)), []route.Link{l})
+	stale := l
 	l.Paused, l.Password = true, "other"
 	if n := get[int64](t)(s.PutLink(ctx, l)); n != l.ID {
 		t.Errorf("replaced under another number: %d, %d", n, l.ID)
+	}
+	l.Version = 2
+	for name, other := range map[string]route.Link{"a change of what has changed since": stale, "another of its name": {Name: "east", Kind: "smpp"}, "what is gone": {ID: 99, Name: "x", Kind: "smpp"}} {
+		if _, err := s.PutLink(ctx, other); !errors.Is(err, route.ErrChanged) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	same(t, "links", get[[]route.Link](t)(s.Links(ctx)), []route.Link{l})
 	if n := count(t, cfg, `SELECT count(*) FROM link WHERE length(password) < 20`); n != 0 {

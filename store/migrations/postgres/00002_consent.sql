@@ -7,6 +7,7 @@ ALTER TABLE app ADD COLUMN dpop       BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE app ADD COLUMN introspect BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE app ADD COLUMN promoted   BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE app ADD COLUMN version    BIGINT NOT NULL DEFAULT 0; -- counts the changes
+ALTER TABLE link ADD COLUMN version   BIGINT NOT NULL DEFAULT 0; -- likewise
 
 -- A token from before this has no consent: it covers what it was issued for.
 ALTER TABLE token ADD COLUMN consent    BIGINT NOT NULL DEFAULT 0;
@@ -134,6 +135,7 @@ ALTER TABLE token DROP COLUMN rotated;
 ALTER TABLE token DROP COLUMN jkt;
 ALTER TABLE token DROP COLUMN generation;
 ALTER TABLE token DROP COLUMN consent;
+ALTER TABLE link DROP COLUMN version;
 ALTER TABLE app DROP COLUMN version;
 ALTER TABLE app DROP COLUMN promoted;
 ALTER TABLE app DROP COLUMN introspect;
