@@ -14,6 +14,6 @@ func (s *Service) Reroute(ctx context.Context) error       { return s.reroute(ct
 func (s *Service) Prune(ctx context.Context) error         { return s.prune(ctx) }
 
 // Match is match.
-func Match(parts []Part, d message.DLR, locked Spelling) (Part, Spelling, bool) {
-	return match(parts, d, locked)
+func Match(parts []Part, d message.DLR, locked Spelling, waited bool) (Part, Spelling, bool) {
+	return match(parts, d, locked, waited)
 }

@@ -290,6 +290,24 @@ func (w *world) report(d message.DLR) {
 	}
 }
 
+// rematch lets the waiting receipts become old enough, and looks at them again.
+func (w *world) rematch() {
+	w.t.Helper()
+	w.move(3 * time.Second)
+	if err := w.svc.Rematch(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// noOrphan waits until no receipt waits for its text any more.
+func (w *world) noOrphan() {
+	w.t.Helper()
+	w.until("no receipt waits any more", func() bool {
+		left, err := w.store.Orphans(context.Background(), 0, w.now().Add(time.Hour), 10)
+		return err == nil && len(left) == 0
+	})
+}
+
 func (w *world) receive(from number.MSISDN, to number.ShortCode, text string) id.Number {
 	w.t.Helper()
 	n, err := w.svc.ReceiveSMS(context.Background(), message.Incoming{Group: "g", From: from.Address(), To: to.Address(), Text: text, Time: w.now()})

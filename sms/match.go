@@ -135,7 +135,11 @@ func (k Spelling) equal(stored, receipt string) bool {
 // match chooses the one segment a receipt speaks of among those that share a key with it. Two that
 // fit equally well are no match: a wrong receipt is worse than a late one. locked, unless
 // SpellingNone, is the family of spellings the centre is known to use.
-func match(parts []Part, d message.DLR, locked Spelling) (p Part, by Spelling, ambiguous bool) {
+//
+// As long as that is not known, a receipt that has just come is not read in the other base: its own
+// segment may be one whose answer we have not read yet, and the text before it to the same number one
+// whose id is the same digits in the other base. waited says that the answer would be here by now.
+func match(parts []Part, d message.DLR, locked Spelling, waited bool) (p Part, by Spelling, ambiguous bool) {
 	fits := func(k Spelling, final bool, more func(Part) bool) (found int) {
 		for _, c := range parts {
 			if c.State.Final() == final && c.Group == d.Group && k.equal(c.Raw, d.ID) && speaksFor(d.From, c.To) && (more == nil || more(c)) {
@@ -146,7 +150,12 @@ func match(parts []Part, d message.DLR, locked Spelling) (p Part, by Spelling, a
 		return found
 	}
 	again := func(c Part) bool { return c.State == d.State && (d.Done.IsZero() || c.Done.Equal(d.Done)) }
-	tried := func(k Spelling) bool { return locked == SpellingNone || k.family() == locked }
+	tried := func(k Spelling) bool {
+		if locked == SpellingNone {
+			return waited || k.family() == SpellingEqual
+		}
+		return k.family() == locked
+	}
 	for k := SpellingEqual; k < spellings; k++ {
 		if !tried(k) {
 			continue

@@ -51,6 +51,7 @@ func TestWhichSegmentAReceiptSpeaksOf(t *testing.T) {
 		from      number.Address
 		locked    sms.Spelling
 		later     bool // the receipt's date is another one
+		fresh     bool // the receipt has not waited
 		want      int  // Part of the match; -1: none
 		by        sms.Spelling
 		ambiguous bool
@@ -80,6 +81,11 @@ func TestWhichSegmentAReceiptSpeaksOf(t *testing.T) {
 		{name: "the same news of another date is for a text still to come", parts: []sms.Part{ended(part(0, "1", alice, delivered))}, ref: "1", later: true, want: -1},
 		{name: "a contradiction finds the final segment", parts: []sms.Part{ended(part(0, "1", alice, message.StateUndeliverable))}, ref: "1", want: 0, by: sms.SpellingEqual},
 		{name: "another group's segment is no match", parts: []sms.Part{{Group: "other", Raw: "1", Key: "1", To: alice, State: sent}}, ref: "1", want: -1},
+		{name: "what has just come is not read in the other base", parts: []sms.Part{part(0, "64", alice, sent)}, ref: "100", fresh: true, want: -1},
+		{name: "nor taken for a repetition in the other base", parts: []sms.Part{ended(part(0, "64", alice, delivered))}, ref: "100", fresh: true, want: -1},
+		{name: "nor for a contradiction", parts: []sms.Part{part(0, "64", alice, message.StateUndeliverable)}, ref: "100", fresh: true, want: -1},
+		{name: "unless the centre is known to use it", parts: []sms.Part{part(0, "64", alice, sent)}, ref: "100", fresh: true, locked: sms.SpellingHexDec, want: 0, by: sms.SpellingHexDec},
+		{name: "what has just come is read in its own", parts: []sms.Part{part(0, "AB-12", alice, sent)}, ref: "0ab12", fresh: true, want: 0, by: sms.SpellingSeparators},
 		{name: "an empty id matches nothing", parts: []sms.Part{part(0, "", alice, sent)}, ref: "", want: -1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +96,7 @@ func TestWhichSegmentAReceiptSpeaksOf(t *testing.T) {
 			if tt.later {
 				d.Done = done.Add(time.Hour)
 			}
-			p, by, ambiguous := sms.Match(tt.parts, d, tt.locked)
+			p, by, ambiguous := sms.Match(tt.parts, d, tt.locked, !tt.fresh)
 			if by != tt.by || ambiguous != tt.ambiguous || (by != sms.SpellingNone && p.Part != tt.want) || (tt.want < 0) != (by == sms.SpellingNone) {
 				t.Errorf("matched %d by %q, ambiguous %v", p.Part, by, ambiguous)
 			}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"longlines/id"
 	"longlines/message"
 	"longlines/queue"
 	"longlines/timeline"
@@ -26,12 +27,12 @@ func (s *Service) ReportDLR(ctx context.Context, d message.DLR) error {
 		return nil
 	}
 	for tries := 1; ; tries++ {
-		part, by, known, why, err := s.find(ctx, d, keys)
+		part, by, known, why, err := s.find(ctx, d, keys, false)
 		if err != nil {
 			return wrap("match a receipt", err)
 		}
 		if by != SpellingNone {
-			return s.report(ctx, d, part, by)
+			return s.report(ctx, d, 0, part, by)
 		}
 		if tries == 3 {
 			known = math.MaxInt // something odd goes on; the receipt is kept all the same
@@ -55,20 +56,20 @@ func (s *Service) ReportDLR(ctx context.Context, d message.DLR) error {
 
 // find looks for the one segment a receipt speaks of, first among those just submitted. known is how
 // many in the store share a key with it.
-func (s *Service) find(ctx context.Context, d message.DLR, keys []string) (p Part, by Spelling, known int, why string, err error) {
+func (s *Service) find(ctx context.Context, d message.DLR, keys []string, waited bool) (p Part, by Spelling, known int, why string, err error) {
 	locked := s.learned.locked(d.Group)
 	near, err := s.recent.find(ctx, d.Group, keys)
 	if err != nil {
 		return p, SpellingNone, 0, "", err
 	}
-	if p, by, _ = match(near, d, locked); by != SpellingNone {
+	if p, by, _ = match(near, d, locked, waited); by != SpellingNone {
 		return p, by, 0, "", nil
 	}
 	far, err := s.cfg.Store.Candidates(ctx, d.Group, keys)
 	if err != nil {
 		return p, SpellingNone, 0, "", err
 	}
-	p, by, ambiguous := match(merge(near, far), d, locked)
+	p, by, ambiguous := match(merge(near, far), d, locked, waited)
 	why = "early"
 	if ambiguous {
 		why = "ambiguous"
@@ -91,11 +92,11 @@ next:
 	return all
 }
 
-// report applies a receipt to its segment.
-func (s *Service) report(ctx context.Context, d message.DLR, part Part, by Spelling) error {
+// report applies a receipt to its segment. orphan is its row if it has waited.
+func (s *Service) report(ctx context.Context, d message.DLR, orphan id.Number, part Part, by Spelling) error {
 	var p place
 	now := s.cfg.Now()
-	r := &Report{Part: part, State: d.State, Code: d.Code, Word: d.Word, Done: d.Done, Raw: d.Raw, At: now}
+	r := &Report{Part: part, Orphan: orphan, State: d.State, Code: d.Code, Word: d.Word, Done: d.Done, Raw: d.Raw, At: now}
 	if part.Notify {
 		r.Callback = func(m MT) *queue.Job {
 			j := s.statusJob(m, m.State)

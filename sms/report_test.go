@@ -43,13 +43,16 @@ func TestReceiptsFindTheirTextInEverySpelling(t *testing.T) {
 					}
 				}
 				w.report(dlr(tt.receipt, alice, message.StateDelivered))
+				w.rematch() // the other base is tried only then
 				w.state(sent.ID, message.StateDelivered)
 				w.report(dlr(tt.receipt, alice, message.StateDelivered)) // again: nothing happens
+				w.rematch()
 				p := w.post()
 				if !strings.HasSuffix(string(p.Body), sms.DeliveredToTerminal) {
 					t.Errorf("posted %s", p.Body)
 				}
 				w.noPost()
+				w.noOrphan()
 			})
 		}
 	}
@@ -70,10 +73,7 @@ func TestAReceiptThatComesBeforeTheAnswer(t *testing.T) {
 			if p := w.post(); !strings.HasSuffix(string(p.Body), sms.DeliveredToTerminal) {
 				t.Errorf("posted %s", p.Body)
 			}
-			w.until("no receipt waits any more", func() bool {
-				left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
-				return err == nil && len(left) == 0
-			})
+			w.noOrphan()
 		})
 	}
 }
@@ -168,7 +168,7 @@ func TestAReceiptForTwoIsForNone(t *testing.T) {
 	w.report(dlr("same", alice, message.StateDelivered))
 	w.state(one.ID, message.StateSent)
 	w.state(two.ID, message.StateSent)
-	left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
+	left, err := w.store.Orphans(context.Background(), 0, w.now().Add(time.Hour), 10)
 	if err != nil || len(left) != 1 {
 		t.Errorf("orphans %+v, %v", left, err)
 	}
@@ -205,11 +205,8 @@ func TestAWaitingReceiptIsKeptOnce(t *testing.T) {
 	for range 3 {
 		w.state(w.send(alice).ID, message.StateSent)
 	}
-	w.move(time.Minute)
-	if err := w.svc.Rematch(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
+	w.rematch()
+	left, err := w.store.Orphans(context.Background(), 0, w.now().Add(time.Hour), 10)
 	if err != nil || len(left) != 1 {
 		t.Errorf("orphans %+v, %v", left, err)
 	}
@@ -221,13 +218,79 @@ func TestAStrangersReceiptIsKeptAndAcknowledged(t *testing.T) {
 	w := newWorld(t, nil)
 	w.report(dlr("nobody", alice, message.StateDelivered))
 	w.report(dlr("", alice, message.StateDelivered))
-	left, err := w.store.Orphans(context.Background(), w.now().Add(time.Hour), 10)
-	if err != nil || len(left) != 1 || left[0].ID != "nobody" {
+	left, err := w.store.Orphans(context.Background(), 0, w.now().Add(time.Hour), 10)
+	if err != nil || len(left) != 1 || left[0].DLR.ID != "nobody" {
 		t.Errorf("orphans %+v, %v", left, err)
 	}
-	if err := w.svc.Rematch(context.Background()); err != nil {
-		t.Error(err)
+	w.rematch()
+}
+
+// The receipt of a text comes before its answer, and an older text to the same number has an id that is
+// the same digits in the other base: delivered, failed or still under way, it must not get the receipt.
+func TestAnEarlyReceiptIsNotThatOfATextWhoseIDIsTheSameDigitsInTheOtherBase(t *testing.T) {
+	for _, old := range []message.State{message.StateDelivered, message.StateUndeliverable, message.StateSent} {
+		t.Run(old.String(), func(t *testing.T) {
+			w := newWorld(t, nil)
+			undated := func(id string, state message.State) message.DLR {
+				d := dlr(id, alice, state)
+				d.Done = time.Time{}
+				return d
+			}
+			w.net.set(func(m message.SMS) ([]message.Ref, error) { return []message.Ref{{ID: "00000083", Parts: 1}}, nil })
+			before := w.send(alice)
+			w.state(before.ID, message.StateSent)
+			if old.Final() {
+				w.report(undated("00000083", old))
+				w.state(before.ID, old)
+			}
+			w.net.set(func(m message.SMS) ([]message.Ref, error) {
+				w.report(undated("00000131", message.StateDelivered)) // 131 is 0x83
+				return []message.Ref{{ID: "00000131", Parts: 1}}, nil
+			})
+			after := w.send(alice)
+			w.state(after.ID, message.StateDelivered)
+			w.state(before.ID, old)
+			w.noOrphan()
+		})
 	}
+}
+
+// A receipt that waits is found by the id in either base; the report of one text must not take the
+// receipt of another along.
+func TestAReportTakesNoOtherReceiptAlong(t *testing.T) {
+	w := newWorld(t, nil)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		w.report(dlr("305", bob, message.StateDelivered)) // 305 is 0x131
+		w.report(dlr("131", alice, message.StateDelivered))
+		return []message.Ref{{ID: "131", Parts: 1}}, nil
+	})
+	w.state(w.send(alice).ID, message.StateDelivered)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) { return []message.Ref{{ID: "305", Parts: 1}}, nil })
+	w.state(w.send(bob).ID, message.StateDelivered)
+	w.noOrphan()
+}
+
+// Receipts of which nobody knows the text may be many: they do not keep a later one from its own.
+func TestManyStrangersReceiptsHoldUpNobody(t *testing.T) {
+	w := newWorld(t, nil)
+	w.net.set(func(m message.SMS) ([]message.Ref, error) { return []message.Ref{{ID: "4F40", Parts: 1}}, nil })
+	sent := w.send(alice)
+	w.state(sent.ID, message.StateSent)
+	for i := range 450 {
+		w.report(dlr(fmt.Sprintf("stranger-%d", i), alice, message.StateDelivered))
+	}
+	w.report(dlr("20288", alice, message.StateDelivered)) // 0x4F40, which is tried only when it has waited
+	w.rematch()
+	w.state(sent.ID, message.StateDelivered)
+	// Old ones are looked at page by page, round and round.
+	next := w.send(bob)
+	w.state(next.ID, message.StateSent)
+	w.report(dlr("20288", bob, message.StateDelivered))
+	w.move(time.Hour)
+	for range 4 {
+		w.rematch()
+	}
+	w.state(next.ID, message.StateDelivered)
 }
 
 func TestTheSpellingOfACentreIsLearned(t *testing.T) {
@@ -235,15 +298,23 @@ func TestTheSpellingOfACentreIsLearned(t *testing.T) {
 	w.net.set(func(m message.SMS) ([]message.Ref, error) {
 		return []message.Ref{{ID: fmt.Sprintf("%X", int64(m.ID)), Parts: 1}}, nil
 	})
-	for range 50 {
+	report := func() sms.Sent {
 		sent := w.send(alice)
 		w.state(sent.ID, message.StateSent)
 		w.report(dlr(big.NewInt(int64(sent.ID)).String(), alice, message.StateDelivered))
+		return sent
 	}
+	for range 50 {
+		report()
+	}
+	w.rematch()
+	w.noOrphan()
 	got := w.svc.Spellings()
 	if len(got) != 1 || got[0].Group != "g" || got[0].Locked != "hexadecimal, receipt decimal" || got[0].Seen["hexadecimal, receipt decimal"] != 50 {
 		t.Fatalf("learned %+v", got)
 	}
+	w.state(report().ID, message.StateDelivered) // at once, now that it is known
+	w.noOrphan()
 	w.svc.ForgetSpelling("g")
 	if got := w.svc.Spellings(); len(got) != 0 {
 		t.Errorf("still known: %+v", got)

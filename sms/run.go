@@ -16,7 +16,7 @@ var sweeps = []struct {
 	every time.Duration
 	do    func(*Service, context.Context) error
 }{
-	{"match receipts again", 5 * time.Second, (*Service).rematch},
+	{"match receipts again", 2 * time.Second, (*Service).rematch},
 	{"route the texts of links that are gone or down", 5 * time.Second, (*Service).reroute},
 	{"end texts without a receipt", time.Minute, (*Service).giveUpWaiting},
 	{"join texts with missing segments", time.Hour, (*Service).joinStale},
@@ -52,33 +52,65 @@ func (s *Service) Run(ctx context.Context) error {
 
 const sweepSize = 200 // rows per sweep, so that none holds up the hot writes
 
+const (
+	answerTime = 2 * time.Second // after which the answer to a receipt's submit should be here
+	young      = time.Minute     // an orphan that is looked at with each sweep
+	youngPages = 20              // at most
+)
+
 // rematch looks again for the segments of waiting receipts. Nearly all are consumed when the answer to
-// their submit is committed; this finds the rest.
+// their submit is committed; this finds the rest. Receipts that nothing will ever fit may be many: of
+// those that have waited for long each sweep takes the next page, round and round, and they hold up no
+// young one.
 func (s *Service) rematch(ctx context.Context) error {
-	waiting, err := s.cfg.Store.Orphans(ctx, s.cfg.Now().Add(-2*time.Second), sweepSize)
-	if err != nil {
-		return err
-	}
-	for _, d := range waiting {
-		if err := s.reportWaiting(ctx, d); err != nil {
+	now := s.cfg.Now()
+	after := id.At(now.Add(-young))
+	for range youngPages {
+		last, err := s.rematchPage(ctx, after, now.Add(-answerTime))
+		if err != nil {
 			return err
 		}
+		if last == 0 {
+			break
+		}
+		after = last
 	}
-	return nil
+	last, err := s.rematchPage(ctx, id.Number(s.swept.Load()), now.Add(-young))
+	if err == nil {
+		s.swept.Store(int64(last))
+	}
+	return err
 }
 
-// reportWaiting looks for the segment of a receipt that is kept already, and leaves it where it is if
+// rematchPage looks at the orphans after a row, and names the last if there may be more.
+func (s *Service) rematchPage(ctx context.Context, after id.Number, before time.Time) (last id.Number, err error) {
+	page, err := s.cfg.Store.Orphans(ctx, after, before, sweepSize)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range page {
+		if err := s.reportEarly(ctx, e, true); err != nil {
+			return 0, err
+		}
+	}
+	if len(page) < sweepSize {
+		return 0, nil
+	}
+	return page[len(page)-1].Row, nil
+}
+
+// reportEarly looks for the segment of a receipt that is kept already, and leaves it where it is if
 // there is none. The store removes it with its report.
-func (s *Service) reportWaiting(ctx context.Context, d message.DLR) error {
-	keys := Keys(d.ID)
+func (s *Service) reportEarly(ctx context.Context, e Early, waited bool) error {
+	keys := Keys(e.DLR.ID)
 	if len(keys) == 0 {
 		return nil
 	}
-	part, by, _, _, err := s.find(ctx, d, keys)
+	part, by, _, _, err := s.find(ctx, e.DLR, keys, waited)
 	if err != nil || by == SpellingNone {
 		return err
 	}
-	return s.report(ctx, d, part, by)
+	return s.report(ctx, e.DLR, e.Row, part, by)
 }
 
 // reroute gives a worker to the lanes of links that are gone, or down and have a fallback. Its submits

@@ -36,6 +36,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -119,6 +120,7 @@ type Service struct {
 	recent  *recent
 	learned learned
 	waiting waiting
+	swept   atomic.Int64 // row of the last of the older orphans that was looked at
 }
 
 var _ message.Receiver = (*Service)(nil)

@@ -83,7 +83,7 @@ type Submission struct {
 	Row     MT // ID, App, To, Notify, Link, Attempt, Twice as they now are
 	Refs    []message.Ref
 	At      time.Time
-	Orphans []message.DLR // out: receipts that came early; the caller reports them now
+	Orphans []Early // out: receipts that came early; the caller reports them now
 
 	// Queued, if set, is called once the mutation stands in the queue of the committer: what is
 	// reported after that is applied after it.
@@ -107,13 +107,14 @@ type Settlement struct {
 
 // Report is a receipt that found its segment. State only moves forward (reliability.md §3.5-6).
 type Report struct {
-	Part  Part // as matched: MT, Part, Parts, Group, Key
-	State message.State
-	Code  string
-	Word  string
-	Done  time.Time
-	Raw   []byte
-	At    time.Time
+	Part   Part      // as matched: MT, Part, Parts, Group, Key
+	Orphan id.Number // the orphan it was, removed with it; 0: it has just come
+	State  message.State
+	Code   string
+	Word   string
+	Done   time.Time
+	Raw    []byte
+	At     time.Time
 	// Callback makes the job that tells the app, called inside the commit if this report made the
 	// recipient final; it may return nil.
 	Callback func(MT) *queue.Job
@@ -137,6 +138,12 @@ type Orphan struct {
 	Known int
 
 	Matched bool // out: there are more than Known segments with one of the keys; not stored, match again
+}
+
+// Early is an orphan as it is read back, to be matched again.
+type Early struct {
+	Row id.Number // what the Report it leads to removes
+	DLR message.DLR
 }
 
 // MO is one text from a handset.
@@ -218,9 +225,9 @@ type WorkerStore interface {
 	Parts(ctx context.Context, n id.Number) ([]Part, error)
 	// Candidates reads the segments of an SMSC group with one of the canonical ids.
 	Candidates(ctx context.Context, group string, keys []string) ([]Part, error)
-	// Orphans reads up to n orphans stored before the moment, oldest first, for matching again; a
-	// matched one is removed by its Report (same group and id).
-	Orphans(ctx context.Context, before time.Time, n int) ([]message.DLR, error)
+	// Orphans reads up to n orphans after the given row that were stored before the moment, oldest
+	// first, for matching again.
+	Orphans(ctx context.Context, after id.Number, before time.Time, n int) ([]Early, error)
 	// Overdue reads up to n recipients, after the given row, that no receipt has made final although
 	// their validity ended before the given moment.
 	Overdue(ctx context.Context, expired time.Time, after id.Number, n int) ([]MT, error)

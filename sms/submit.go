@@ -100,9 +100,9 @@ func (s *Service) taken(ctx context.Context, j queue.Job, m *MT, refs []message.
 	s.tellState(&row, message.StateSent, "", ref)
 	s.waiting.get(m.ID).verdict(nil)
 	// Receipts that were faster than the answer (docs/reference/reliability.md §3.5-5).
-	for _, d := range sub.Orphans {
-		if err := s.reportWaiting(context.WithoutCancel(ctx), d); err != nil {
-			s.logger(&row).Error("early receipt not applied", "ref", d.ID, "err", err)
+	for _, e := range sub.Orphans {
+		if err := s.reportEarly(context.WithoutCancel(ctx), e, false); err != nil {
+			s.logger(&row).Error("early receipt not applied", "ref", e.DLR.ID, "err", err)
 		}
 	}
 	return nil

@@ -337,29 +337,30 @@ func (t *tx) early(batch []*mutation) error {
 		}
 	}
 	return t.query(`WITH {r i int, grp text, key text}
-		SELECT r.i, o.grp, o.raw, o.sender, o.state, o.code, o.word, o.done, o.pdu FROM r
+		SELECT r.i, o.id, o.grp, o.raw, o.sender, o.state, o.code, o.word, o.done, o.pdu FROM r
 		JOIN orphan_key k ON k.key = r.key AND k.grp = r.grp JOIN orphan o ON o.id = k.orphan`, v, nil,
 		func(r *sql.Rows) error {
 			var i int
-			d, err := scanOrphan(r, &i)
+			e, err := scanOrphan(r, &i)
 			if err == nil {
 				s := batch[i].arg.(*sms.Submission)
-				s.Orphans = append(s.Orphans, d)
+				s.Orphans = append(s.Orphans, e)
 			}
 			return err
 		})
 }
 
 // scanOrphan reads a receipt behind leading columns.
-func scanOrphan(r *sql.Rows, lead ...any) (d message.DLR, err error) {
+func scanOrphan(r *sql.Rows, lead ...any) (e sms.Early, err error) {
+	d := &e.DLR
 	var raw []byte
 	var sender string
 	var state, done int64
-	if err := r.Scan(append(lead, &d.Group, &raw, &sender, &state, &d.Code, &d.Word, &done, &d.Raw)...); err != nil {
-		return d, err
+	if err := r.Scan(append(lead, &e.Row, &d.Group, &raw, &sender, &state, &d.Code, &d.Word, &done, &d.Raw)...); err != nil {
+		return e, err
 	}
 	d.ID, d.From, d.State, d.Done = string(raw), address(sender), message.State(state), at(done)
-	return d, nil
+	return e, nil
 }
 
 func (t *tx) settle(batch []*mutation) error {
@@ -465,16 +466,18 @@ func (t *tx) report(batch []*mutation) error {
 	if err := t.loadReported(batch, segments, recipients); err != nil {
 		return err
 	}
-	var gone []any
+	var orphans []any
 	for _, m := range batch {
 		r := m.arg.(*sms.Report)
 		r.Duplicate, r.Conflict, r.Now, r.Final, r.Added = false, false, 0, false, nil
+		if r.Orphan != 0 {
+			orphans = append(orphans, int64(r.Orphan))
+		}
 		seg := segments[keyOf(&r.Part)]
 		if seg == nil {
 			continue // the row's retention has ended
 		}
 		t.fold(r, seg, recipients[r.Part.MT])
-		gone = append(gone, seg.key.grp, seg.key.key, int64(r.State))
 	}
 	v := t.vals[:0]
 	for _, m := range batch {
@@ -502,10 +505,7 @@ func (t *tx) report(batch []*mutation) error {
 		UPDATE mt SET state = r.state, code = r.code, final = r.final FROM r WHERE mt.id = r.id`, v); err != nil {
 		return err
 	}
-	if !t.s.orphaned.Load() {
-		return nil
-	}
-	return t.dropOrphans(gone)
+	return t.deleteOrphans(orphans)
 }
 
 func keyOf(p *sms.Part) segmentKey { return segmentKey{p.MT, p.Part, p.Group, clean(p.Key)} }
@@ -727,28 +727,14 @@ func (t *tx) storeOrphan(batch []*mutation) error {
 	return err
 }
 
-// dropOrphans removes receipts that have been reported, by group, canonical id and state.
-func (t *tx) dropOrphans(v []any) error {
-	var ids []any
-	err := t.query(`WITH {r grp text, key text, state int}
-		SELECT DISTINCT o.id FROM r JOIN orphan_key k ON k.key = r.key AND k.grp = r.grp
-		JOIN orphan o ON o.id = k.orphan AND o.state = r.state`, v, nil, func(r *sql.Rows) error {
-		var n int64
-		err := r.Scan(&n)
-		ids = append(ids, n)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return t.deleteOrphans(ids)
-}
-
 func (t *tx) deleteOrphans(ids []any) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	if _, err := t.exec(`WITH {r id int} DELETE FROM orphan WHERE id IN (SELECT id FROM r)`, ids); err != nil {
 		return err
 	}
-	if _, err := t.exec(`WITH {r id int} DELETE FROM orphan_key WHERE orphan IN (SELECT id FROM r)`, ids); err != nil || len(ids) == 0 {
+	if _, err := t.exec(`WITH {r id int} DELETE FROM orphan_key WHERE orphan IN (SELECT id FROM r)`, ids); err != nil {
 		return err
 	}
 	return t.calm()
@@ -871,13 +857,13 @@ func (s *Store) Candidates(ctx context.Context, group string, keys []string) ([]
 	return out, err
 }
 
-// Orphans reads receipts stored before the moment, oldest first, for matching again.
-func (s *Store) Orphans(ctx context.Context, before time.Time, n int) ([]message.DLR, error) {
-	var out []message.DLR
-	err := s.rows(ctx, `SELECT grp, raw, sender, state, code, word, done, pdu FROM orphan WHERE stored < ? ORDER BY id LIMIT ?`, nil,
-		[]any{ms(before), int64(n)}, func(r *sql.Rows) error {
-			d, err := scanOrphan(r)
-			out = append(out, d)
+// Orphans reads receipts after a row that were stored before the moment, oldest first, for matching again.
+func (s *Store) Orphans(ctx context.Context, after id.Number, before time.Time, n int) ([]sms.Early, error) {
+	var out []sms.Early
+	err := s.rows(ctx, `SELECT id, grp, raw, sender, state, code, word, done, pdu FROM orphan WHERE id > ? AND stored < ? ORDER BY id LIMIT ?`, nil,
+		[]any{int64(after), ms(before), int64(n)}, func(r *sql.Rows) error {
+			e, err := scanOrphan(r)
+			out = append(out, e)
 			return err
 		})
 	return out, err

@@ -573,12 +573,27 @@ func orphanFirst(t *testing.T, cfg store.Config) {
 	s = Open(t, cfg) // it survives
 	sub := Sent(acc, 0, "AF1")
 	must(t, s.Submit(ctx, sub))
-	same(t, "early receipts", sub.Orphans, []message.DLR{o.DLR})
 	// Nobody has applied it yet: it must not be lost in between.
-	if got := get[[]message.DLR](t)(s.Orphans(ctx, now().Add(time.Minute), 10)); len(got) != 2 {
-		t.Errorf("%d orphans before the report, want 2", len(got))
+	waiting := get[[]sms.Early](t)(s.Orphans(ctx, 0, now().Add(time.Minute), 10))
+	if len(waiting) != 2 {
+		t.Fatalf("%d orphans before the report, want 2", len(waiting))
 	}
-	must(t, s.Report(ctx, Receipt(acc, 0, 0, 1, "AF1", message.StateDelivered, o.DLR.Done)))
+	same(t, "early receipts", sub.Orphans, waiting[:1])
+	same(t, "the early receipt", waiting[0].DLR, o.DLR)
+	if rest := get[[]sms.Early](t)(s.Orphans(ctx, waiting[0].Row, now().Add(time.Minute), 10)); len(rest) != 1 || rest[0].Row != waiting[1].Row {
+		t.Errorf("after the first orphan: %+v", rest)
+	}
+	if page := get[[]sms.Early](t)(s.Orphans(ctx, 0, now().Add(time.Minute), 1)); len(page) != 1 || page[0].Row != waiting[0].Row {
+		t.Errorf("a page of one: %+v", page)
+	}
+	// One that is found by the same key, but is of another text, stays when this one is reported.
+	third := orphan("2801", message.StateDelivered) // 0xaf1
+	third.Keys = sms.Keys(third.DLR.ID)
+	third.Known = 1
+	must(t, s.StoreOrphan(ctx, third))
+	r := Receipt(acc, 0, 0, 1, "AF1", message.StateDelivered, o.DLR.Done)
+	r.Orphan = waiting[0].Row
+	must(t, s.Report(ctx, r))
 	again := Message(s, 7, 1, "hello")
 	must(t, s.Accept(ctx, again))
 	other := Sent(again, 0, "OTHER")
@@ -586,8 +601,15 @@ func orphanFirst(t *testing.T, cfg store.Config) {
 	if len(other.Orphans) != 1 {
 		t.Errorf("the second early receipt: %+v", other.Orphans)
 	}
-	if got := get[[]message.DLR](t)(s.Orphans(ctx, now().Add(time.Minute), 10)); len(got) != 1 || got[0].ID != "other" {
+	if got := get[[]sms.Early](t)(s.Orphans(ctx, 0, now().Add(time.Minute), 10)); len(got) != 2 || got[0].DLR.ID != "other" || got[1].DLR.ID != "2801" {
 		t.Errorf("orphans after the report: %+v", got)
+	}
+	// Said again of what stands, it is done with as well.
+	again2 := Receipt(acc, 0, 0, 1, "AF1", message.StateDelivered, o.DLR.Done)
+	again2.Orphan = get[[]sms.Early](t)(s.Orphans(ctx, 0, now().Add(time.Minute), 10))[1].Row
+	must(t, s.Report(ctx, again2))
+	if got := get[[]sms.Early](t)(s.Orphans(ctx, 0, now().Add(time.Minute), 10)); !again2.Duplicate || len(got) != 1 {
+		t.Errorf("duplicate %v, orphans after it: %+v", again2.Duplicate, got)
 	}
 }
 

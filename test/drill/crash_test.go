@@ -78,10 +78,7 @@ func TestKillingThePlatformLosesNoTextAndNoReceiptThatItTookOver(t *testing.T) {
 			if !ok {
 				return false
 			}
-			p.take(h, sm)
-			c.mu.Lock()
-			id := fmt.Sprintf("%08x", c.ids)
-			c.mu.Unlock()
+			id := p.take(h, sm)
 			s := number()
 			mu.Lock()
 			receipts[s] = string(sm.Message())
@@ -151,13 +148,21 @@ func TestKillingThePlatformLosesNoTextAndNoReceiptThatItTookOver(t *testing.T) {
 		}
 	}
 	// A receipt that came before the answer to its submit waits, and is found again by a sweep.
+	stuck := ""
+	t.Cleanup(func() {
+		if stuck != "" {
+			t.Log("the first that is not: " + stuck)
+		}
+	})
 	await(t, "every receipt answered ROK is applied", func() bool {
+		stuck = ""
 		for text := range reported {
 			// A text may have been submitted again after a kill; then its first receipt does not count.
 			if n, _ := c.count(text); n > 1 {
 				continue
 			}
 			if s := w.status(token, ids[text]); s != "DeliveredToTerminal" {
+				stuck = fmt.Sprintf("%q (%s) is %s", text, ids[text], s)
 				return false
 			}
 			delete(reported, text)

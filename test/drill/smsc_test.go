@@ -141,14 +141,15 @@ func (p *peer) send(seq uint32, pdu smpp.PDU) {
 }
 
 // take answers a submit with ROK, under a name of eight digits.
-func (p *peer) take(h smpp.Header, sm *smpp.SubmitSM) {
+func (p *peer) take(h smpp.Header, sm *smpp.SubmitSM) (name string) {
 	c := p.c
 	c.mu.Lock()
 	c.ids++
-	name := fmt.Sprintf("%08x", c.ids)
+	name = fmt.Sprintf("%08x", c.ids)
 	c.seen[string(sm.Message())]++
 	c.mu.Unlock()
 	p.write(0x80000004, 0, h.Sequence, []byte(name+"\x00"))
+	return name
 }
 
 // polite answers everything as a good centre does; other sees every PDU first, and true means that it
