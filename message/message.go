@@ -26,6 +26,9 @@ type SMS struct {
 	Attempt int       // 1 for the first
 	Virtual bool      // for the virtual network only: no live link may carry it
 	Private bool      // what it says is for its recipient alone, such as a PIN: shown to nobody who watches
+	// Still is asked when its turn on the wire has come, which may be a minute later: false, and it is refused as
+	// [ClassUnsent]. The recipient may have said no meanwhile. nil: it is always still wanted.
+	Still func() bool
 }
 
 // Ref is the centre's name for one segment it accepted.

@@ -101,7 +101,7 @@ func (r *recent) settle(e *recentPart, state recentState) {
 	s := r.shard(recentKey{e.Group, e.Key})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.state != recentAnswered {
+	if e.state == recentGone || e.state == state {
 		return
 	}
 	e.state = state

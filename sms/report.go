@@ -32,7 +32,13 @@ func (s *Service) ReportDLR(ctx context.Context, d message.DLR) error {
 			return wrap("match a receipt", err)
 		}
 		if by != SpellingNone {
-			return s.report(ctx, d, 0, part, by)
+			missing, err := s.report(ctx, d, 0, part, by)
+			if err != nil || !missing {
+				return err
+			}
+			// The answer has been read, but the commit that says so failed and is tried again. As soon as it
+			// comes through the receipt is found where it waits.
+			known, why = 0, "early"
 		}
 		if tries == 3 {
 			known = math.MaxInt // something odd goes on; the receipt is kept all the same
@@ -92,8 +98,9 @@ next:
 	return all
 }
 
-// report applies a receipt to its segment. orphan is its row if it has waited.
-func (s *Service) report(ctx context.Context, d message.DLR, orphan id.Number, part Part, by Spelling) error {
+// report applies a receipt to its segment. orphan is its row if it has waited. missing says that the segment
+// is not stored (yet): nothing was done.
+func (s *Service) report(ctx context.Context, d message.DLR, orphan id.Number, part Part, by Spelling) (missing bool, err error) {
 	var p place
 	now := s.cfg.Now()
 	r := &Report{Part: part, Orphan: orphan, State: d.State, Code: d.Code, Word: d.Word, Done: d.Done, Raw: d.Raw, At: now}
@@ -106,10 +113,10 @@ func (s *Service) report(ctx context.Context, d message.DLR, orphan id.Number, p
 			return j
 		}
 	}
-	err := s.cfg.Store.Report(ctx, r)
-	if err != nil {
+	err = s.cfg.Store.Report(ctx, r)
+	if err != nil || r.Missing {
 		s.settle(&p, nil)
-		return wrap("record a receipt", err)
+		return r.Missing, wrap("record a receipt", err)
 	}
 	s.settle(&p, r.Added)
 	if !r.Duplicate && s.learned.learn(d.Group, by) {
@@ -135,7 +142,7 @@ func (s *Service) report(ctx context.Context, d message.DLR, orphan id.Number, p
 			}
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // tellReceipt puts a receipt on the timeline; part is nil if it found none.

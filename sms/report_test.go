@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"longlines/fault"
 	"longlines/message"
 	"longlines/sms"
+	"longlines/store"
 )
 
 // Every spelling a centre may use, over the store: the part is written by the submit, the receipt
@@ -319,4 +322,41 @@ func TestTheSpellingOfACentreIsLearned(t *testing.T) {
 	if got := w.svc.Spellings(); len(got) != 0 {
 		t.Errorf("still known: %+v", got)
 	}
+}
+
+// failing is a store in which the commit of one submission fails after it stood in the queue: a lost
+// connection, a full disk. It is tried again when the test says so.
+type failing struct {
+	*store.Store
+	tries  atomic.Int32
+	failed chan struct{}
+	again  chan struct{}
+}
+
+func (f *failing) Submit(ctx context.Context, sub *sms.Submission) error {
+	if f.tries.Add(1) == 1 {
+		sub.Queued()
+		close(f.failed)
+		return fault.Unavailable
+	}
+	<-f.again
+	return f.Store.Submit(ctx, sub)
+}
+
+// The centre's answer has been read, its commit fails, and the receipt comes before the next try: it waits.
+func TestAReceiptBetweenTwoTriesOfItsSubmissionIsKept(t *testing.T) {
+	f := &failing{failed: make(chan struct{}), again: make(chan struct{})}
+	w := newWorld(t, func(c *sms.Config) { f.Store, c.Store = c.Store.(*store.Store), f })
+	sent := w.send(alice)
+	<-f.failed
+	w.report(dlr(fmt.Sprintf("m%d", sent.ID), alice, message.StateDelivered))
+	w.rematch() // finds it in memory, and nothing to apply it to
+	left, err := w.store.Orphans(context.Background(), 0, w.now().Add(time.Hour), 10)
+	if err != nil || len(left) != 1 {
+		t.Fatalf("orphans %+v, %v", left, err)
+	}
+	close(f.again)
+	w.state(sent.ID, message.StateDelivered)
+	w.noOrphan()
+	w.post()
 }

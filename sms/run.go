@@ -110,7 +110,8 @@ func (s *Service) reportEarly(ctx context.Context, e Early, waited bool) error {
 	if err != nil || by == SpellingNone {
 		return err
 	}
-	return s.report(ctx, e.DLR, e.Row, part, by)
+	_, err = s.report(ctx, e.DLR, e.Row, part, by)
+	return err
 }
 
 // reroute gives a worker to the lanes of links that are gone, or down and have a fallback. Its submits
@@ -146,7 +147,11 @@ func (s *Service) giveUpWaiting(ctx context.Context) error {
 			if m.State.Final() {
 				continue
 			}
-			if err := s.end(ctx, queue.Job{}, m, message.StateUncertain, m.Code, m.Twice, nil); err != nil {
+			state := message.StateUncertain
+			if m.Corrupt {
+				m, state = &MT{ID: m.ID}, message.StateQuarantined
+			}
+			if err := s.end(ctx, queue.Job{}, m, state, m.Code, m.Twice, nil); err != nil {
 				return err
 			}
 		}

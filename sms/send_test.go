@@ -17,6 +17,7 @@ import (
 	"longlines/number"
 	"longlines/queue"
 	"longlines/sms"
+	"longlines/store"
 )
 
 func TestSendRefuses(t *testing.T) {
@@ -524,4 +525,86 @@ func TestPublished(t *testing.T) {
 			t.Errorf("%s: %s, want %s", s, sms.Published(s), want)
 		}
 	}
+}
+
+// A text waits for its turn at the link, a minute perhaps, and its recipient says STOP meanwhile.
+func TestASTOPWhileATextWaitsForItsTurnIsHeard(t *testing.T) {
+	w := newWorld(t, nil)
+	waiting, turn := make(chan struct{}), make(chan struct{})
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		if m.To != alice {
+			return []message.Ref{{ID: "x", Parts: 1}}, nil // the confirmation, perhaps
+		}
+		close(waiting)
+		<-turn
+		if m.Still() {
+			return []message.Ref{{ID: "sent", Parts: 1}}, nil
+		}
+		return nil, &message.Refusal{Class: message.ClassUnsent, Name: "not wanted any more"}
+	})
+	sent := w.send(alice)
+	<-waiting
+	if err := w.svc.SetOptOut(context.Background(), sms.OptOut{App: w.pizza.ID, From: alice, Word: "STOP"}); err != nil {
+		t.Fatal(err)
+	}
+	close(turn)
+	w.state(sent.ID, message.StateCancelled)
+}
+
+// So is the end of its validity.
+func TestATextThatWaitedTooLongForItsTurnExpires(t *testing.T) {
+	w := newWorld(t, nil)
+	waiting, turn := make(chan struct{}), make(chan struct{})
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		close(waiting)
+		<-turn
+		if m.Still() {
+			return []message.Ref{{ID: "sent", Parts: 1}}, nil
+		}
+		return nil, &message.Refusal{Class: message.ClassUnsent, Name: "not wanted any more"}
+	})
+	sent := w.send(alice)
+	<-waiting
+	w.move(24*time.Hour - 30*time.Second)
+	close(turn)
+	w.state(sent.ID, message.StateExpired)
+}
+
+// What a row that does not fit its checksum says is shown to nobody, and it comes to an end.
+func TestARowInDoubtIsToldToNobody(t *testing.T) {
+	f := &doubtful{}
+	w := newWorld(t, func(c *sms.Config) { f.Store, c.Store = c.Store.(*store.Store), f })
+	sent := w.send(alice)
+	w.state(sent.ID, message.StateSent)
+	f.corrupt.Store(int64(sent.ID))
+	if _, err := w.svc.Status(context.Background(), w.grant(w.pizza), sent.Name); !errors.Is(err, sms.ErrCorrupt) {
+		t.Errorf("status: %v", err)
+	}
+	w.move(49 * time.Hour)
+	if err := w.svc.GiveUpWaiting(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.state(sent.ID, message.StateQuarantined)
+	w.noPost()
+}
+
+// doubtful is a store one of whose rows does not fit its checksum.
+type doubtful struct {
+	*store.Store
+	corrupt atomic.Int64
+}
+
+func (d *doubtful) mark(rows []sms.MT, err error) ([]sms.MT, error) {
+	for i := range rows {
+		rows[i].Corrupt = int64(rows[i].ID) == d.corrupt.Load()
+	}
+	return rows, err
+}
+
+func (d *doubtful) Message(ctx context.Context, of app.Tenant, n id.Number) ([]sms.MT, error) {
+	return d.mark(d.Store.Message(ctx, of, n))
+}
+
+func (d *doubtful) Overdue(ctx context.Context, expired time.Time, after id.Number, n int) ([]sms.MT, error) {
+	return d.mark(d.Store.Overdue(ctx, expired, after, n))
 }

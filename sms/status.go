@@ -63,6 +63,9 @@ func (s *Service) Status(ctx context.Context, g oauth.Grant, name string) (Statu
 	final := true
 	var last time.Time
 	for i, m := range rows {
+		if m.Corrupt {
+			return Status{}, wrap("read a message", ErrCorrupt)
+		}
 		out.Recipients[i] = Delivery{m.To, Published(m.State), m.State, m.Code}
 		final = final && m.State.Final()
 		if m.Final.After(last) {

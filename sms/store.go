@@ -48,6 +48,7 @@ type MT struct {
 	Expires  time.Time
 	Sent     time.Time // zero until a centre took it
 	Final    time.Time // zero until final
+	Corrupt  bool      // read back, it does not fit its checksum: nobody is told anything of it (reliability.md P5)
 }
 
 // Part is one segment a centre has taken, found again by the centre's id for it.
@@ -108,7 +109,7 @@ type Settlement struct {
 // Report is a receipt that found its segment. State only moves forward (reliability.md §3.5-6).
 type Report struct {
 	Part   Part      // as matched: MT, Part, Parts, Group, Key
-	Orphan id.Number // the orphan it was, removed with it; 0: it has just come
+	Orphan id.Number // the orphan it was, removed with it unless Missing; 0: it has just come
 	State  message.State
 	Code   string
 	Word   string
@@ -119,6 +120,7 @@ type Report struct {
 	// recipient final; it may return nil.
 	Callback func(MT) *queue.Job
 
+	Missing   bool          // out: the segment is not stored, and neither is the receipt: keep it
 	Duplicate bool          // out: same state and date were stored already
 	Conflict  bool          // out: contradicts the final state that stands; stored, nothing changed
 	Now       message.State // out: the recipient's state after it

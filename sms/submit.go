@@ -37,19 +37,13 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 	if m.State.Final() {
 		return s.end(ctx, j, m, m.State, m.Code, m.Twice, nil)
 	}
-	// The recipient may have said no since the text was accepted (docs/reference/reliability.md T12).
-	if !m.Service && s.OptedOut(m.App, m.To) {
-		w := s.waiting.get(m.ID)
-		w.claim(false)
-		return s.finish(ctx, j, m, message.StateCancelled, "", nil, w, fault.OptedOut.With(m.To.Tel()))
-	}
-	// Less than a minute left is too little to tell a centre (docs/reference/reliability.md §3.6).
-	if m.Expires.Sub(s.cfg.Now()) < minLeft {
-		return s.end(ctx, j, m, message.StateExpired, m.Code, m.Twice, nil)
+	if done, err := s.unwanted(ctx, j, m); done {
+		return err
 	}
 	refs, done, err := s.cfg.Network.Submit(ctx, j.Lane, message.SMS{
 		ID: m.ID, Message: m.Message, From: m.From, To: m.To, Text: m.Text, WantDLR: true, Expires: m.Expires, Attempt: j.Attempt + 1,
 		Virtual: s.virtual(m.App), Private: m.Private(),
+		Still: func() bool { return !s.refusedBy(m) && !s.tooLate(m) },
 	})
 	if done != nil {
 		// Only now is the place in the SMPP window free again: a slow store slows the sending.
@@ -59,6 +53,27 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 		return s.refused(ctx, j, m, err)
 	}
 	return s.taken(ctx, j, m, refs)
+}
+
+// refusedBy reports whether the recipient has said no, perhaps since the text was accepted
+// (docs/reference/reliability.md T12).
+func (s *Service) refusedBy(m *MT) bool { return !m.Service && s.OptedOut(m.App, m.To) }
+
+// tooLate reports whether less than a minute of its validity is left, which is too little to tell a centre
+// (docs/reference/reliability.md §3.6).
+func (s *Service) tooLate(m *MT) bool { return m.Expires.Sub(s.cfg.Now()) < minLeft }
+
+// unwanted ends a text that must not be submitted any more.
+func (s *Service) unwanted(ctx context.Context, j queue.Job, m *MT) (done bool, err error) {
+	switch {
+	case s.refusedBy(m):
+		w := s.waiting.get(m.ID)
+		w.claim(false)
+		return true, s.finish(ctx, j, m, message.StateCancelled, "", nil, w, fault.OptedOut.With(m.To.Tel()))
+	case s.tooLate(m):
+		return true, s.end(ctx, j, m, message.StateExpired, m.Code, m.Twice, nil)
+	}
+	return false, nil
 }
 
 // virtual reports whether an app's texts must stay in the virtual network, whatever has become of the
@@ -148,7 +163,11 @@ func (s *Service) refused(ctx context.Context, j queue.Job, m *MT, cause error) 
 		// The link pauses itself; no attempt is counted.
 		return back(message.StateHeld, now.Add(time.Second))
 	case message.ClassBind, message.ClassUnsent:
-		// The link is at fault and the text was not on the wire: another link may take it at once.
+		// The link is at fault and the text was not on the wire: another link may take it at once, unless nobody
+		// wants it any more.
+		if done, err := s.unwanted(ctx, j, m); done {
+			return err
+		}
 		if other, ok := s.alternative(j.Lane, m); ok {
 			j.Lane = other
 			return back(message.StateHeld, now)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"slices"
 	"time"
 
@@ -470,12 +471,12 @@ func (t *tx) report(batch []*mutation) error {
 	for _, m := range batch {
 		r := m.arg.(*sms.Report)
 		r.Duplicate, r.Conflict, r.Now, r.Final, r.Added = false, false, 0, false, nil
+		seg := segments[keyOf(&r.Part)]
+		if r.Missing = seg == nil; r.Missing {
+			continue // its submission's commit has failed and is tried again, or the row's retention has ended
+		}
 		if r.Orphan != 0 {
 			orphans = append(orphans, int64(r.Orphan))
-		}
-		seg := segments[keyOf(&r.Part)]
-		if seg == nil {
-			continue // the row's retention has ended
 		}
 		t.fold(r, seg, recipients[r.Part.MT])
 	}
@@ -544,7 +545,7 @@ func (t *tx) loadReported(batch []*mutation, segments map[segmentKey]*segment, r
 		JOIN mt ON mt.id = p.mt`, v, nil, func(r *sql.Rows) error {
 		s := &segment{}
 		var state int64
-		row, _, err := scanMT(r, &s.key.part, &s.key.grp, &s.key.key, &s.parts, &state, &s.code, &s.word, &s.done, &s.other)
+		row, err := scanMT(r, &s.key.part, &s.key.grp, &s.key.key, &s.parts, &state, &s.code, &s.word, &s.done, &s.other)
 		if err != nil {
 			return err
 		}
@@ -619,6 +620,10 @@ func (t *tx) fold(r *sms.Report, seg *segment, rc *recipient) {
 	}
 	r.Now = rc.row.State
 	if r.Final && r.Callback != nil {
+		if rc.row.Corrupt { // it might be another app's, or another subscriber's
+			t.s.log.Error("a recipient's row does not fit its checksum; its app is not told", "row", int64(rc.row.ID))
+			return
+		}
 		if j := r.Callback(rc.row); j != nil {
 			t.addJob(j)
 			r.Added = j
@@ -627,27 +632,44 @@ func (t *tx) fold(r *sms.Report, seg *segment, rc *recipient) {
 }
 
 // fold gives the recipient's state. A segment that was submitted more than once counts by its best
-// luck: delivered, else still under way, else failed.
+// luck: delivered, else still under way, else failed. Links may cut one text into different numbers of
+// segments: if it was delivered whole by any cut it was delivered, else the last cut decides.
 func (rc *recipient) fold() message.State {
 	if len(rc.segments) == 1 && rc.segments[0].parts <= 1 {
 		return rc.segments[0].state
 	}
-	n := 1
+	cuts := map[int][]message.State{} // by number of segments
 	for _, s := range rc.segments {
-		n = max(n, s.parts, s.key.part+1)
-	}
-	states := make([]message.State, n)
-	for _, s := range rc.segments {
-		if best := &states[s.key.part]; *best == 0 || luck(s.state) > luck(*best) {
+		n := max(s.parts, 1)
+		if cuts[n] == nil {
+			cuts[n] = make([]message.State, n)
+		}
+		if s.key.part >= n {
+			continue // impossible
+		}
+		if best := &cuts[n][s.key.part]; *best == 0 || luck(s.state) > luck(*best) {
 			*best = s.state
 		}
 	}
-	for i, s := range states {
-		if s == 0 {
-			states[i] = message.StateAccepted // not taken by a centre yet
+	last := rc.row.Parts
+	if cuts[last] == nil {
+		last = slices.Max(slices.Collect(maps.Keys(cuts)))
+	}
+	var out message.State
+	for n, states := range cuts {
+		for i, s := range states {
+			if s == 0 {
+				states[i] = message.StateAccepted // not taken by a centre yet
+			}
+		}
+		switch now := sms.Fold(states); {
+		case now == message.StateDelivered:
+			return now
+		case n == last:
+			out = now
 		}
 	}
-	return sms.Fold(states)
+	return out
 }
 
 func luck(s message.State) int {
@@ -758,18 +780,19 @@ func (t *tx) calm() error {
 const mtColumns = `mt.id, mt.msg, mt.cnt, mt.app, mt.sender, mt.recipient, mt.body, mt.notify, mt.service, mt.link, mt.state,
 	mt.code, mt.parts, mt.attempt, mt.twice, mt.accepted, mt.expires, mt.sent, mt.final, mt.crc`
 
-// scanMT reads a recipient behind leading columns; ok is false if the checksum does not fit.
-func scanMT(r interface{ Scan(...any) error }, lead ...any) (m sms.MT, ok bool, err error) {
+// scanMT reads a recipient behind leading columns.
+func scanMT(r interface{ Scan(...any) error }, lead ...any) (m sms.MT, err error) {
 	var n, msg, a, state, accepted, expires, sent, final, crc int64
 	var sender, to string
 	dst := append(lead, &n, &msg, &m.Count, &a, &sender, &to, &m.Text, &m.Notify, &m.Service, &m.Link, &state,
 		&m.Code, &m.Parts, &m.Attempt, &m.Twice, &accepted, &expires, &sent, &final, &crc)
 	if err := r.Scan(dst...); err != nil {
-		return m, false, err
+		return m, err
 	}
 	m.ID, m.Message, m.App, m.From, m.To, m.State = id.Number(n), id.Number(msg), app.ID(a), address(sender), number.MSISDN(to), message.State(state)
 	m.Accepted, m.Expires, m.Sent, m.Final = at(accepted), at(expires), at(sent), at(final)
-	return m, intact(crc, m.ID, m.App, sender, to, m.Text), nil
+	m.Corrupt = !intact(crc, m.ID, m.App, sender, to, m.Text)
+	return m, nil
 }
 
 // MT reads a recipient. A row whose checksum does not fit gives sms.ErrCorrupt, one that is not there
@@ -779,14 +802,14 @@ func (s *Store) MT(ctx context.Context, n id.Number) (sms.MT, error) {
 	if err != nil {
 		return sms.MT{}, err
 	}
-	m, ok, err := scanMT(row)
+	m, err := scanMT(row)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = sms.ErrNotFound
 	}
 	if err != nil {
 		return m, fmt.Errorf("recipient %d: %w", n, err)
 	}
-	if !ok {
+	if m.Corrupt {
 		s.log.Error("a recipient's row does not fit its checksum", "row", n)
 		return sms.MT{}, fmt.Errorf("recipient %d: %w", n, sms.ErrCorrupt)
 	}
@@ -803,7 +826,7 @@ func (s *Store) Message(ctx context.Context, of app.Tenant, n id.Number) ([]sms.
 func (s *Store) mts(ctx context.Context, text string, args ...any) ([]sms.MT, error) {
 	var out []sms.MT
 	err := s.rows(ctx, text, nil, args, func(r *sql.Rows) error {
-		m, _, err := scanMT(r)
+		m, err := scanMT(r)
 		out = append(out, m)
 		return err
 	})

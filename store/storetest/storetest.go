@@ -428,6 +428,15 @@ func reported(t *testing.T, cfg store.Config) {
 	for i := range 4 {
 		must(t, s.Submit(ctx, Sent(acc, i, fmt.Sprint(100+i))))
 	}
+	// Of a segment that is not stored nothing is reported, and a receipt that has waited goes on waiting.
+	early := orphan("999", message.StateDelivered)
+	must(t, s.StoreOrphan(ctx, early))
+	missing := Receipt(acc, 0, 0, 1, "999", message.StateDelivered, now())
+	missing.Orphan = get[[]sms.Early](t)(s.Orphans(ctx, 0, now().Add(time.Minute), 10))[0].Row
+	must(t, s.Report(ctx, missing))
+	if left := get[[]sms.Early](t)(s.Orphans(ctx, 0, now().Add(time.Minute), 10)); !missing.Missing || missing.Final || len(left) != 1 {
+		t.Errorf("reported %+v, orphans %+v", missing, left)
+	}
 	called := 0
 	tell := func(m sms.MT) *queue.Job {
 		called++
@@ -550,6 +559,23 @@ func folded(t *testing.T, cfg store.Config) {
 	must(t, s.Report(ctx, r))
 	if !r.Final {
 		t.Errorf("one of two submits delivered: %+v", r)
+	}
+	// One link cut a text into three and lost it after the first; the next cut it into two.
+	for _, tt := range []struct{ second, want message.State }{
+		{message.StateDelivered, message.StateDelivered}, {message.StateUndeliverable, message.StateUndeliverable},
+	} {
+		acc = Message(s, 7, 1, "cut twice")
+		must(t, s.Accept(ctx, acc))
+		must(t, s.Settle(ctx, &sms.Settlement{MT: acc.Rows[0].ID, App: 7, State: message.StateRetrying, Twice: true, At: now(),
+			Parts: []message.Ref{{Group: "east", ID: "31", Part: 0, Parts: 3}}}))
+		must(t, s.Submit(ctx, Sent(acc, 0, "41", "42")))
+		must(t, s.Report(ctx, Receipt(acc, 0, 0, 3, "31", message.StateDelivered, now())))
+		must(t, s.Report(ctx, Receipt(acc, 0, 0, 2, "41", message.StateDelivered, now())))
+		r = Receipt(acc, 0, 1, 2, "42", tt.second, now())
+		must(t, s.Report(ctx, r))
+		if !r.Final || r.Now != tt.want {
+			t.Errorf("cut again, last segment %s: %+v", tt.second, r)
+		}
 	}
 }
 
@@ -838,6 +864,19 @@ func corrupt(t *testing.T, cfg store.Config) {
 	tamper(t, cfg, `UPDATE mt SET body = 'pay 90 to Ann' WHERE id = %d`, acc.Rows[0].ID)
 	tamper(t, cfg, `UPDATE mt SET recipient = '14255550199' WHERE id = %d`, acc.Rows[1].ID)
 	tamper(t, cfg, `UPDATE mo SET body = 'no' WHERE id = %d`, in.MO.ID)
+	// Its receipt is applied, and nobody is told: who it is from and for is in doubt.
+	must(t, s.Submit(ctx, Sent(acc, 1, "77")))
+	r := Receipt(acc, 1, 0, 1, "77", message.StateDelivered, now())
+	r.Callback = func(m sms.MT) *queue.Job { t.Errorf("told of %+v", m); return nil }
+	must(t, s.Report(ctx, r))
+	if !r.Final || r.Now != message.StateDelivered {
+		t.Errorf("reported: %+v", r)
+	}
+	for _, m := range get[[]sms.MT](t)(s.Message(ctx, pizzeria, acc.Rows[0].ID)) {
+		if !m.Corrupt {
+			t.Errorf("read as if it were whole: %+v", m)
+		}
+	}
 	posted := incoming(s, 2, 1, "posted")
 	posted.Callback = func(m sms.MO) *queue.Job {
 		return &queue.Job{Kind: queue.KindCallback, Lane: "x", Ref: m.ID, Due: now(), Payload: []byte("posted")}
