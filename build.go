@@ -74,7 +74,8 @@ func (p *Platform) secrets() (token string, sealKey []byte, err error) {
 
 // loopbackOnly reports whether nobody from outside can reach the platform.
 func (p *Platform) loopbackOnly() bool {
-	return isLoopback(p.apiL.Addr().String()) && isLoopback(p.adminL.Addr().String())
+	outside, _ := p.cfg.outside()
+	return outside == "" && isLoopback(p.apiL.Addr().String()) && isLoopback(p.adminL.Addr().String())
 }
 
 // watch has what is read from the store at the start read again once it changes. It comes before the reading, because a
@@ -282,7 +283,34 @@ func (p *Platform) callbackGuard() callback.Guard {
 		g.HTTP = true
 		g.Allow = append(g.Allow, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	}
+	for _, l := range []net.Listener{p.apiL, p.adminL} {
+		g.Deny = append(g.Deny, own(l)...)
+	}
 	return g
+}
+
+// own are the addresses at which a listener is reached, but for loopback, which no callback reaches unless it is allowed.
+func own(l net.Listener) (out []netip.Prefix) {
+	at, err := netip.ParseAddrPort(l.Addr().String())
+	if err != nil {
+		return nil
+	}
+	addrs := []netip.Addr{at.Addr()}
+	if at.Addr().IsUnspecified() {
+		addrs = nil
+		all, _ := net.InterfaceAddrs() // those we cannot learn cannot be refused
+		for _, a := range all {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				addrs = append(addrs, p.Addr())
+			}
+		}
+	}
+	for _, a := range addrs {
+		if a = a.WithZone("").Unmap(); !a.IsLoopback() {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return out
 }
 
 func (p *Platform) appName(n app.ID) string {
@@ -399,14 +427,15 @@ var optedOut = []number.MSISDN{"14255550113"}
 // from outside (product decision 8).
 func (p *Platform) refuseDemo(ctx context.Context) error {
 	a := p.apps.ByKey(demoKey)
-	if a == nil || a.Deleted || isLoopback(p.cfg.API.Listen) {
+	outside, why := p.cfg.outside()
+	if a == nil || a.Deleted || outside == "" {
 		return nil
 	}
 	known, err := p.apps.CheckSecret(ctx, a, demoSecret)
 	if err != nil || !known {
 		return err
 	}
-	return badKey("api.listen", "%s is reachable from outside while the demo app of an earlier start exists: start on 127.0.0.1 once more and run `longlines app delete %s --yes`, or `longlines app rotate %s`", p.cfg.API.Listen, a.Name, a.Name)
+	return badKey(outside, "%s while the demo app of an earlier start exists: start on 127.0.0.1 alone once more and run `longlines app delete %s --yes`, or `longlines app rotate %s`", why, a.Name, a.Name)
 }
 
 // seedDemo makes the demo app, unless the operator has one of that name or does not want it.

@@ -3,10 +3,13 @@ package longlines
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"os"
 	"reflect"
+	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,6 +200,13 @@ func LoadConfig(path string, environ []string, flags map[string]any) (Config, er
 		if err := decodeConfig(k.Raw(), reflect.ValueOf(&c).Elem(), ""); err != nil {
 			return c, from("configuration "+path, err)
 		}
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = misread(string(text))
+		}
+		if err != nil {
+			return c, &ConfigError{Source: "configuration " + path, Err: err}
+		}
 	}
 	if err := decodeEnv(environ, &c); err != nil {
 		return c, err
@@ -209,6 +219,33 @@ func LoadConfig(path string, environ []string, flags map[string]any) (Config, er
 		return c, from("flags", err)
 	}
 	return c, c.check()
+}
+
+var octal = regexp.MustCompile(`^[^#"']*[:\[,-]\s*(0[0-9]+)\s*(?:[#,\]}].*)?$`)
+
+// misread finds what YAML takes in another way than whoever wrote it, without a word: a second document,
+// which nobody reads, and a figure with a zero in front, which is octal.
+func misread(text string) error {
+	begun, ended := false, false
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimRight(line, " \t\r\n")
+		mark, _, _ := strings.Cut(line, " ")
+		switch {
+		case line == "" || line[0] == '#' || line[0] == '%':
+		case mark == "...":
+			ended = begun
+		case ended || mark == "---" && begun:
+			return fmt.Errorf("line %d begins a second document; nothing of it would be read: write one", n)
+		default:
+			begun = begun || line != "---"
+		}
+		if m := octal.FindStringSubmatch(line); m != nil {
+			return fmt.Errorf("line %d: YAML reads %s as an octal number: leave the zero in front out, or quote a text", n, m[1])
+		}
+	}
+	return nil
 }
 
 // from says where the wrong setting was read.
@@ -351,17 +388,21 @@ func decodeEnv(environ []string, c *Config) error {
 		name, value, _ := strings.Cut(e, "=")
 		vars[name] = value
 	}
-	for _, key := range configKeys(reflect.TypeFor[Config](), "") {
+	keys := configKeys(reflect.TypeFor[Config](), "")
+	if err := misspelt(vars, keys); err != nil {
+		return err
+	}
+	for _, key := range keys {
 		if key == "links" || key == "routes" {
 			continue
 		}
-		name := "LONGLINES_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		name := variable(key)
 		value := vars[name]
 		if path := vars[name+"_FILE"]; path != "" {
 			if value != "" {
 				return &ConfigError{"environment", key, fmt.Errorf("%s and %s_FILE are both set; keep one", name, name)}
 			}
-			b, err := os.ReadFile(path)
+			b, err := readSecret(path)
 			if err != nil {
 				return &ConfigError{"environment " + name + "_FILE", key, err}
 			}
@@ -387,6 +428,51 @@ func decodeEnv(environ []string, c *Config) error {
 		}
 	}
 	return nil
+}
+
+// variable is the name of a setting in the environment.
+func variable(key string) string {
+	return "LONGLINES_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// misspelt refuses a variable that is nearly one of ours, and links and routes, which do not come from there. Others
+// that begin like ours are other people's: a cluster makes such names of the services it has.
+func misspelt(vars map[string]string, keys []string) error {
+	names := map[string]string{} // key, by variable
+	for _, k := range keys {
+		names[variable(k)], names[variable(k)+"_FILE"] = k, k
+	}
+	known := slices.Sorted(maps.Keys(names))
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		key, ours := names[name]
+		switch {
+		case vars[name] == "" || !strings.HasPrefix(name, "LONGLINES_"):
+		case key == "links" || key == "routes":
+			return &ConfigError{"environment " + name, key, errors.New("stands in the configuration file only")}
+		case !ours:
+			if near := nearest(name, known); near != "" && distance(name, near) <= 2 {
+				return &ConfigError{"environment " + name, "", fmt.Errorf("is not known; %s is meant?", near)}
+			}
+		}
+	}
+	return nil
+}
+
+// readSecret reads a file that holds a secret, which must not be everybody's on this machine to read.
+func readSecret(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o007 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("%s is open to everybody on this machine (mode %04o): chmod o= %s", path, mode, path)
+	}
+	return io.ReadAll(io.LimitReader(f, 64<<10))
 }
 
 // nearest is the known key that a misspelt one most resembles, or "".

@@ -68,15 +68,18 @@ func (c *Config) checkListeners() error {
 			return badKey(l[0], "%q is not host:port, such as 127.0.0.1:8100 (port 0 picks a free one)", l[1])
 		}
 	}
+	if c.API.PublicURL != "" {
+		u, err := url.Parse(c.API.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return badKey("api.public_url", "%q is not a URL such as https://api.example.com", c.API.PublicURL)
+		}
+		c.API.PublicURL = strings.TrimRight(c.API.PublicURL, "/")
+	}
 	switch {
-	case !isLoopback(c.API.Listen) && !c.Demo.Off:
-		return badKey("api.listen", "%s is reachable from outside while the demo app (key %s, a secret everybody knows) exists: set demo.off: true, or listen on 127.0.0.1", c.API.Listen, demoKey)
 	case !isLoopback(c.Admin.Listen) && c.Admin.Token == "":
 		return badKey("admin.listen", "%s is reachable from outside: set admin.token (LONGLINES_ADMIN_TOKEN_FILE) first", c.Admin.Listen)
 	case c.Admin.Token != "" && len(c.Admin.Token) < minToken:
 		return badKey("admin.token", "too short to be a secret; use %d characters or more", minToken)
-	case c.TestClockOffset != 0 && !(isLoopback(c.API.Listen) && isLoopback(c.Admin.Listen)):
-		return badKey("test_clock_offset", "only while both listeners are on loopback")
 	case c.API.TLSCert != "" && c.API.TLSKey == "":
 		return badKey("api.tls_key", "is missing beside api.tls_cert")
 	case c.API.TLSKey != "" && c.API.TLSCert == "":
@@ -91,13 +94,6 @@ func (c *Config) checkListeners() error {
 			return badKey("api.tls_cert", "%w", err)
 		}
 	}
-	if c.API.PublicURL != "" {
-		u, err := url.Parse(c.API.PublicURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return badKey("api.public_url", "%q is not a URL such as https://api.example.com", c.API.PublicURL)
-		}
-		c.API.PublicURL = strings.TrimRight(c.API.PublicURL, "/")
-	}
 	for i, cidr := range c.API.TrustedProxies {
 		switch p, err := netip.ParsePrefix(cidr); {
 		case err != nil:
@@ -111,10 +107,34 @@ func (c *Config) checkListeners() error {
 			return badKey(fmt.Sprintf("callback.allow[%d]", i), "%q is not a network such as 10.0.0.0/8", cidr)
 		}
 	}
+	switch outside, why := c.outside(); {
+	case outside != "" && !c.Demo.Off:
+		return badKey(outside, "%s while the demo app (key %s, a secret everybody knows) exists: set demo.off: true, or let nobody else reach the API", why, demoKey)
+	case c.TestClockOffset != 0 && (outside != "" || !isLoopback(c.Admin.Listen)):
+		return badKey("test_clock_offset", "only while both listeners are on loopback, with no proxy in front of them")
+	}
 	return nil
 }
 
+// outside names the first setting by which somebody who is not on this machine reaches the API, and says how: an
+// address to listen at, or the signs of a proxy on this machine that stands in front of it. "": nobody does.
+func (c *Config) outside() (key, why string) {
+	u, err := url.Parse(c.API.PublicURL)
+	switch {
+	case !isLoopback(c.API.Listen):
+		return "api.listen", c.API.Listen + " is reachable from outside"
+	case err != nil || c.API.PublicURL != "" && !thisMachine(u.Hostname()):
+		return "api.public_url", c.API.PublicURL + " makes the API reachable from outside"
+	case len(c.API.TrustedProxies) > 0:
+		return "api.trusted_proxies", "a proxy makes the API reachable from outside"
+	}
+	return "", ""
+}
+
 func (c *Config) checkStore() error {
+	if c.Ephemeral && c.Store.URL != "" {
+		return badKey("ephemeral", "a database of store.url is kept: leave one of the two out")
+	}
 	if u := c.Store.URL; u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
 		return badKey("store.url", "must begin with postgres:// (leave it out for SQLite in the data directory)")
 	}
@@ -238,11 +258,16 @@ func isLoopback(addr string) bool {
 	if err != nil {
 		return false
 	}
-	if host == "localhost" {
+	return thisMachine(host)
+}
+
+// thisMachine reports whether a name or address of a host can only be this machine's.
+func thisMachine(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761 §6.3
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // listen opens the address that was given, or the first of the defaults that is free. An address

@@ -93,6 +93,14 @@ func TestAWrongConfigurationNamesTheKey(t *testing.T) {
 		"details kept for no time":      {"requests:\n  detail: 1s", "requests.detail", "not from"},
 		"a level of log that is none":   {"log:\n  level: loud", "log.level", "debug, info"},
 		"a format of log that is none":  {"log:\n  format: xml", "log.format", "text or json"},
+		"a public URL beside the demo":  {"api:\n  public_url: https://api.example.com", "api.public_url", "the demo app"},
+		"a proxy beside the demo":       {"api:\n  trusted_proxies: [127.0.0.1/32]", "api.trusted_proxies", "the demo app"},
+		"a moved clock behind a proxy":  {"test_clock_offset: 1h\ndemo:\n  off: true\napi:\n  public_url: https://api.example.com", "test_clock_offset", "no proxy"},
+		"nothing kept in a database":    {"ephemeral: true\nstore:\n  url: postgres:///x", "ephemeral", "leave one of the two out"},
+		"a second document":             {"data: x\n---\nadmin:\n  listen: 0.0.0.0:1", "", "line 2 begins a second document"},
+		"what follows the end":          {"data: x\n...\nnonsense: 1", "", "line 3 begins a second document"},
+		"a figure that is octal":        {link + "  port: 02775", "", "line 5: YAML reads 02775 as an octal number"},
+		"an octal figure in a flow":     {"sandbox: {window: 010}", "", "line 1: YAML reads 010 as an octal number"},
 		"a ready file in no directory":  {"ready_file: /nowhere/at/all.json", "ready_file", "no directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +159,14 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZ\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := longlines.LoadConfig("", []string{"LONGLINES_ADMIN_TOKEN_FILE=" + secret, "LONGLINES_SANDBOX_PHONES=+14255550100, +14255550102",
+	open := filepath.Join(t.TempDir(), "open")
+	if err := os.WriteFile(open, []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZ\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o644); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	c, err := longlines.LoadConfig("", []string{"LONGLINES_SERVICE_PORT=8100", "LONGLINES_ADMIN_TOKEN_FILE=" + secret, "LONGLINES_SANDBOX_PHONES=+14255550100, +14255550102",
 		"LONGLINES_DEMO_OFF=true", "LONGLINES_QUOTA_SANDBOX_PER_DAY=7", "LONGLINES_READY_FILE=r.json"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -168,6 +183,9 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		"a wrong value":           {[]string{"LONGLINES_DEMO_OFF=perhaps"}, "demo.off", "environment LONGLINES_DEMO_OFF: "},
 		"a file that is not":      {[]string{"LONGLINES_ADMIN_TOKEN_FILE=/nowhere/token"}, "admin.token", "environment LONGLINES_ADMIN_TOKEN_FILE: "},
 		"a secret both ways":      {[]string{"LONGLINES_ADMIN_TOKEN=a", "LONGLINES_ADMIN_TOKEN_FILE=" + secret}, "admin.token", "both set"},
+		"a secret for everybody":  {[]string{"LONGLINES_ADMIN_TOKEN_FILE=" + open}, "admin.token", "chmod o= " + open},
+		"a misspelt variable":     {[]string{"LONGLINES_API_TRUSTED_PROXYS=10.0.0.7/32"}, "", "LONGLINES_API_TRUSTED_PROXIES is meant?"},
+		"links":                   {[]string{"LONGLINES_LINKS=x"}, "links", "in the configuration file only"},
 		"a phone that is none":    {[]string{"LONGLINES_SANDBOX_PHONES=+14255550100,hello"}, "sandbox.phones[1]", "not a number"},
 		"a duration without unit": {[]string{"LONGLINES_OAUTH_ACCESS_LIFE=3600"}, "oauth.access_life", "with its unit"},
 	} {

@@ -59,7 +59,8 @@ type Router struct {
 
 	mu      sync.RWMutex
 	running map[string]*running
-	run     context.Context // of Run; nil before and after
+	leaving map[string]<-chan struct{} // the last connector of a link that is gone, until closed; by the link's name
+	run     context.Context            // of Run; nil before and after
 	wg      sync.WaitGroup
 }
 
@@ -80,7 +81,7 @@ func NewRouter(ctx context.Context, cfg Config) (*Router, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	r := &Router{cfg: cfg, running: map[string]*running{}}
+	r := &Router{cfg: cfg, running: map[string]*running{}, leaving: map[string]<-chan struct{}{}}
 	return r, r.Reload(ctx)
 }
 
@@ -137,8 +138,17 @@ func (r *Router) align() {
 		if _, wanted := t.links[name]; !wanted {
 			have.stop()
 			delete(r.running, name)
+			r.leaving[name] = have.done
 		}
 	}
+	maps.DeleteFunc(r.leaving, func(_ string, done <-chan struct{}) bool {
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	})
 	for name, want := range t.links {
 		have := r.running[name]
 		switch {
@@ -157,7 +167,7 @@ func (r *Router) align() {
 			have.stop()
 			r.running[name] = r.start(want, have.done)
 		default:
-			r.running[name] = r.start(want, nil)
+			r.running[name] = r.start(want, r.leaving[name])
 		}
 	}
 }
@@ -188,8 +198,9 @@ func equalQuirks(a, b Quirks) bool {
 		same(a.DestTON, b.DestTON) && same(a.DestNPI, b.DestNPI)
 }
 
-// start makes and runs a link's connector once its predecessor, if any, has left: most centres
-// refuse a second bind of the same account. The caller holds mu.
+// start makes and runs a link's connector once its predecessor, if any, has left, be it that of a deleted link of
+// its name: most centres refuse a second bind of the same account, and the last word about the lane must be the new
+// one's. The caller holds mu.
 func (r *Router) start(l Link, before <-chan struct{}) *running {
 	ctx, stop := context.WithCancel(r.run)
 	x := &running{link: l, stop: stop, done: make(chan struct{})}

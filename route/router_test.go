@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -527,6 +529,90 @@ func TestLinksAreMadeChangedAndForgotten(t *testing.T) {
 	if downs < 2 {
 		t.Errorf("told %d times that it went down", downs)
 	}
+}
+
+// leaver is a connector that is up at once and takes its time to leave, as long as submits are under way.
+type leaver struct {
+	wire
+	leave chan struct{}
+}
+
+func (l *leaver) Run(ctx context.Context) error {
+	close(l.began)
+	l.set(true)
+	<-ctx.Done()
+	<-l.leave
+	l.set(false)
+	close(l.ended)
+	return nil
+}
+
+// A link that is deleted and made again at once waits until the old one has left, and the lane is the new one's.
+func TestALinkMadeAgainWaitsForItsNamesake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		store.PutLink(t.Context(), named("carrier", NetworkLive).Defaulted())
+		var made []*leaver
+		var lane atomic.Int64
+		r, err := NewRouter(t.Context(), Config{
+			Store: store, Log: slog.New(slog.DiscardHandler),
+			Connect: func(l Link, changed func(bool, int)) (SMSC, error) {
+				x := &leaver{wire{link: l, changed: changed, began: make(chan struct{}), ended: make(chan struct{})}, make(chan struct{})}
+				made = append(made, x)
+				return x, nil
+			},
+			OnLink: func(_ string, up bool, window int) {
+				if !up {
+					window = 0
+				}
+				lane.Store(int64(window))
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go r.Run(ctx)
+		synctest.Wait()
+		began := func(n int) bool {
+			synctest.Wait()
+			select {
+			case <-made[n].began:
+				return true
+			default:
+				return false
+			}
+		}
+		if !began(0) || lane.Load() != 10 {
+			t.Fatalf("a lane of %d", lane.Load())
+		}
+		for range 2 { // the second time, before the first successor could begin
+			if err := r.DeleteLink(ctx, "carrier"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.CreateLink(ctx, named("carrier", NetworkLive)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if began(1) || began(2) {
+			t.Error("a new connector ran before the old had left")
+		}
+		for _, x := range made {
+			close(x.leave)
+		}
+		if !began(2) || lane.Load() != 10 {
+			t.Errorf("the link made again has a lane of %d", lane.Load())
+		}
+		if err := r.DeleteLink(ctx, "carrier"); err != nil {
+			t.Fatal(err)
+		}
+		<-made[2].ended
+		synctest.Wait()
+		if err := r.Reload(ctx); err != nil || len(r.leaving) != 0 {
+			t.Errorf("%d links that are gone are kept: %v", len(r.leaving), err)
+		}
+	})
 }
 
 // What waits for a link that has not been up since the start must expire as well, which the queue sees to for the

@@ -156,7 +156,8 @@ const (
 // Decode reads one whole PDU. The result keeps nothing of b. The error is a *DecodeError.
 //
 // A response without a body decodes as an empty one, whatever its kind; so does one with a status
-// other than zero whose body is broken, since the status says all there is to say.
+// other than zero whose body is broken, since the status says all there is to say, and the answer that accepts a bind:
+// some centres name themselves in more than the 15 octets of system_id, and nothing depends on it.
 func Decode(b []byte) (Header, PDU, error) {
 	if len(b) < HeaderLen {
 		return Header{}, nil, &DecodeError{Status: StatusRINVCMDLEN, Reason: fmt.Sprintf("%d octets are no header", len(b)), Fatal: true}
@@ -175,7 +176,7 @@ func Decode(b []byte) (Header, PDU, error) {
 		return h, p, nil
 	}
 	if err := decodeBody(body, s, p); err != nil {
-		if h.ID.IsResponse() && h.Status != StatusROK {
+		if _, bind := p.(*BindResp); bind || h.ID.IsResponse() && h.Status != StatusROK {
 			return h, s.blank(), nil
 		}
 		return h, nil, &DecodeError{Header: h, Status: err.status, Field: err.field, Reason: err.reason}

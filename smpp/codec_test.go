@@ -297,7 +297,11 @@ func TestStringsAreHeldToTheTableBothWays(t *testing.T) {
 			long := append(append(bytes.Clone(raw[:at]), 'x'), raw[at:]...)
 			binary.BigEndian.PutUint32(long, uint32(len(long)))
 			var bad *DecodeError
-			if _, _, err := Decode(long); !errors.As(err, &bad) || bad.Field != f.Name || bad.Status != f.Status || bad.Fatal {
+			if _, ok := base.(*BindResp); ok {
+				if _, p, err := Decode(long); err != nil || p.(*BindResp).SystemID != "" {
+					t.Errorf("%s: %s one octet too long is no yes any more: %v, %v", s.Name, f.Name, p, err)
+				}
+			} else if _, _, err := Decode(long); !errors.As(err, &bad) || bad.Field != f.Name || bad.Status != f.Status || bad.Fatal {
 				t.Errorf("%s: %s one octet too long: %v", s.Name, f.Name, err)
 			}
 			for what, v := range map[string]string{"too long": full + "x", "with NUL": "a\x00b"} {

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -314,5 +315,29 @@ func TestRecipients(t *testing.T) {
 	doc, _ := wire.Parse("application/json", []byte(`{"message":"Hi"}`), wire.Limits{})
 	if _, err := wire.Recipients(doc, "address", 50); !errors.Is(err, fault.MissingParameter) || fault.From(err).Value() != "Address" {
 		t.Errorf("no address at all: %v", err)
+	}
+}
+
+// Comments cut a text into as many pieces as they like; it must not be copied for each.
+func TestATextInManyPiecesCostsItsLength(t *testing.T) {
+	body := []byte("<a>" + strings.Repeat("x<!---->", 8000) + "</a>")
+	n, err := wire.Parse("application/xml", body, wire.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := n.Get("a").Text(); got != strings.Repeat("x", 8000) {
+		t.Fatalf("read %d characters", len(got))
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const runs = 20
+	for range runs {
+		if _, err := wire.Parse("application/xml", body, wire.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if per := (after.TotalAlloc - before.TotalAlloc) / runs; per > 16*uint64(len(body)) {
+		t.Errorf("%d octets allocated for %d", per, len(body))
 	}
 }

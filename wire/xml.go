@@ -105,6 +105,7 @@ func (p *xmlParser) start(t xml.StartElement, depth int) (*Node, error) {
 // without it is a string.
 func (p *xmlParser) content(n *Node, depth int) error {
 	tail := &n.first
+	var more []byte // text beyond its first piece: comments cut it into as many as they like
 	for {
 		tok, err := p.dec.Token()
 		if err == io.EOF {
@@ -119,21 +120,31 @@ func (p *xmlParser) content(n *Node, depth int) error {
 			if err != nil {
 				return err
 			}
-			n.kind, n.text = Object, ""
+			n.kind, n.text, more = Object, "", nil
 			*tail, tail = c, &c.next
 			if err := p.content(c, depth+1); err != nil {
 				return err
 			}
 		case xml.EndElement:
+			if more != nil {
+				n.text = string(more)
+			}
 			return nil
 		case xml.CharData:
 			if n.kind == Object {
 				continue // the blanks between elements
 			}
-			if len(n.text)+len(t) > p.lim.String {
+			if max(len(n.text), len(more))+len(t) > p.lim.String {
 				return errString
 			}
-			n.text += string(t)
+			switch {
+			case more != nil:
+				more = append(more, t...)
+			case n.text == "":
+				n.text = string(t)
+			default:
+				more = append(append(make([]byte, 0, 2*(len(n.text)+len(t))), n.text...), t...)
+			}
 		case xml.ProcInst, xml.Directive:
 			return errDTD
 		}

@@ -42,7 +42,11 @@ type bound struct {
 	busy     int
 	draining bool
 	idle     chan struct{} // closed when draining and nothing is under way
+	lost     int           // answers in a row that say the framing is lost; from maxLost on it stays lost
 }
+
+// maxLost is how many answers in a row, saying that the framing is lost, condemn a bind.
+const maxLost = 3
 
 // enter counts something that is under way, until leave; false: the bind is being left.
 func (b *bound) enter() bool {
@@ -74,6 +78,24 @@ func (b *bound) drain() <-chan struct{} {
 		}
 	}
 	return b.idle
+}
+
+// misframed notes an answer that says the framing is lost, and reports whether the bind is condemned. It is from
+// then on: with a window under way, many answers say so before the bind is left.
+func (b *bound) misframed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost++
+	return b.lost >= maxLost
+}
+
+// framed notes an answer that does not say so.
+func (b *bound) framed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.lost < maxLost {
+		b.lost = 0
+	}
 }
 
 // rebind asks for a new bind in place of this one.
@@ -336,8 +358,7 @@ func (s *SMSC) failed(l *leg, err error, action bindAction, wait time.Duration) 
 	s.err, s.errAt = l.err, now
 	attempts := l.attempts
 	s.mu.Unlock()
-	var status smpp.Status
-	if errors.As(err, &status) && action != bindBackOff {
+	if status, ok := answered(err); ok && action != bindBackOff {
 		s.alarm(true, "the centre refuses the bind with 0x%08X %s: %s", uint32(status), status, hint(status))
 	}
 	log := s.cfg.Log.Warn
@@ -352,11 +373,21 @@ func (s *SMSC) failed(l *leg, err error, action bindAction, wait time.Duration) 
 
 // actionOf says how an attempt that failed is followed up.
 func actionOf(err error) bindAction {
-	var status smpp.Status
-	if errors.As(err, &status) {
+	if status, ok := answered(err); ok {
 		return verdictOf(status).bind
 	}
 	return bindBackOff
+}
+
+// answered is the status with which the centre refused a bind; false: it gave none. The error of an answer that
+// could not be read carries a status too, but that one is ours.
+func answered(err error) (smpp.Status, bool) {
+	var unread *smpp.DecodeError
+	var status smpp.Status
+	if errors.As(err, &unread) || !errors.As(err, &status) {
+		return 0, false
+	}
+	return status, true
 }
 
 // backOff counts the attempts that failed, by how they did.

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"math/big"
 	"net"
 	"strings"
@@ -145,6 +146,96 @@ func TestAWrongPasswordAlarms(t *testing.T) {
 	}
 	if len(l.changes) != 0 {
 		t.Error("a link that was never up told of a change")
+	}
+}
+
+// The centre has accepted; what it says beyond that does not undo it.
+func TestACentreWithALongNameIsBoundTo(t *testing.T) {
+	long := func(b []byte) []byte {
+		b = append(b[:16], "smsc01.carrier.example\x00"...) // 22 octets, 15 allowed
+		b[3] = byte(len(b))
+		return b
+	}
+	ln, addr := listen(t)
+	for _, name := range []string{"the link", "its test"} {
+		t.Run(name, func(t *testing.T) {
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				c := takeBind(t, ln, long)
+				for {
+					h, p := c.read()
+					switch p.(type) {
+					case *smpp.EnquireLink:
+						c.write(smpp.Header{Sequence: h.Sequence}, &smpp.EnquireLinkResp{})
+					case *smpp.SubmitSM:
+						c.write(smpp.Header{Sequence: h.Sequence}, &smpp.SubmitSMResp{MessageID: "1"})
+					case *smpp.Unbind:
+						c.write(smpp.Header{Sequence: h.Sequence}, &smpp.UnbindResp{})
+						return
+					}
+				}
+			}()
+			if name == "the link" {
+				l := link(t, addr, nil).up()
+				_, done, err := l.Submit(context.Background(), text("0100", "hello"))
+				done()
+				if s := l.State(); err != nil || s.Alarm != "" || s.Error != "" {
+					t.Errorf("%v, alarm %q, error %q", err, s.Alarm, s.Error)
+				}
+				l.stop()
+			} else {
+				cfg, _, _ := configOf(addr, nil)
+				if steps := Try(context.Background(), cfg.Link, nil, 0); len(steps) != 4 || !steps[3].OK {
+					t.Errorf("%+v", steps)
+				}
+			}
+			receive(t, over, "the unbind")
+		})
+	}
+}
+
+// An answer that we cannot read is no verdict of the centre's on our account.
+func TestAnAnswerToTheBindThatCannotBeReadIsNoRefusal(t *testing.T) {
+	ln, addr := listen(t)
+	reg := prometheus.NewRegistry()
+	clock := newClock()
+	clock.hold = make(chan struct{})
+	l := link(t, addr, func(cfg *Config) { cfg.Now, cfg.Sleep, cfg.Metrics = clock.now, clock.sleep, NewMetrics(reg) })
+	bomb := func([]byte) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n\r\n") }
+	takeBind(t, ln, bomb)
+	if d := receive(t, clock.naps, "the pause"); d != time.Second/2 {
+		t.Errorf("tried again after %s", d)
+	}
+	if s := l.State(); s.Alarm != "" || s.Error == "" {
+		t.Errorf("alarm %q, error %q", s.Alarm, s.Error)
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "longlines_smpp_bind_attempts_total" {
+			for _, x := range f.GetMetric() {
+				for _, p := range x.GetLabel() {
+					if p.GetName() == "command_status" && p.GetValue() != "none" {
+						t.Errorf("counted as %s", p.GetValue())
+					}
+				}
+			}
+		}
+	}
+	over := make(chan struct{})
+	go func() { defer close(over); takeBind(t, ln, bomb) }()
+	steps := Try(context.Background(), l.link, nil, 0)
+	receive(t, over, "the bind")
+	if x := steps[len(steps)-1]; x.Name != "bind" || x.OK || x.Status != "" || !strings.Contains(x.Hint, "check the port") {
+		t.Errorf("%+v", x)
+	}
+	for _, status := range []smpp.Status{smpp.StatusRINVSYSID, smpp.StatusRALYBND} {
+		if a := actionOf(fmt.Errorf("bind: %w", &smpp.DecodeError{Status: status})); a != bindBackOff {
+			t.Errorf("%s of our own: %s", status, a)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package smsc
 
 import (
-	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +25,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "longlines_smpp_bound", Help: "1 while the link is up, else 0.",
 		}, []string{"link"}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "longlines_smpp_bind_attempts_total", Help: "Attempts to bind, by the centre's command_status; \"none\" where no answer came.",
+			Name: "longlines_smpp_bind_attempts_total", Help: "Attempts to bind, by the centre's command_status; \"none\" where no answer came that could be read.",
 		}, []string{"link", "command_status"}),
 		pdus: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "longlines_smpp_pdus_total", Help: "PDUs sent and received.",
@@ -89,10 +88,9 @@ func (m *meter) attempt(err error) {
 		return
 	}
 	status := "none"
-	var s smpp.Status
 	if err == nil {
 		status = smpp.StatusROK.String()
-	} else if errors.As(err, &s) {
+	} else if s, ok := answered(err); ok {
 		status = statusLabel(s)
 	}
 	m.m.attempts.WithLabelValues(m.link, status).Inc()

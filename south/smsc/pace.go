@@ -2,8 +2,8 @@ package smsc
 
 import (
 	"context"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -140,36 +140,41 @@ func (p *pace) took(sent time.Time) {
 	p.limiter.SetLimitAt(now, next)
 }
 
-// fullQueue tells a full queue of one destination from a full centre: ESME_RMSGQFUL says which it is
-// no more than that something is full.
+// ESME_RMSGQFUL to this many handsets within fullWithin, and none taken meanwhile, is a full centre.
+const (
+	fullHandsets = 4
+	fullWithin   = 10 * time.Second
+)
+
+// fullQueue tells the full queues of some handsets from a full centre: ESME_RMSGQFUL says no more than
+// that something is full.
 type fullQueue struct {
-	seen atomic.Bool // there is a destination to remember: most of the time there is none
-	mu   sync.Mutex
+	mu    sync.Mutex
+	takes bool          // the centre takes texts, but for these few handsets
+	few   []fullHandset // refused since the last text it took; fewer than fullHandsets
+}
+
+type fullHandset struct {
 	dest string
-	took bool // the centre took a segment for somebody else since
+	at   time.Time
 }
 
 // full notes the status for a destination and reports whether only that destination is full.
-func (f *fullQueue) full(dest string) bool {
+func (f *fullQueue) full(dest string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	only := f.dest == dest && f.took
-	f.dest, f.took = dest, false
-	f.seen.Store(true)
-	return only
+	// What is long past proves nothing: at night the texts to full handsets may be all that is tried.
+	f.few = slices.DeleteFunc(f.few, func(h fullHandset) bool { return h.dest == dest || now.Sub(h.at) > fullWithin })
+	f.few = append(f.few, fullHandset{dest, now})
+	if len(f.few) == fullHandsets {
+		f.takes, f.few = false, f.few[:0]
+	}
+	return f.takes
 }
 
-// other notes that a segment was taken.
-func (f *fullQueue) other(dest string) {
-	if !f.seen.Load() {
-		return
-	}
+// took notes that the centre took a segment.
+func (f *fullQueue) took() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.dest != dest {
-		f.took = true
-		return
-	}
-	f.dest, f.took = "", false
-	f.seen.Store(false)
+	f.takes, f.few = true, f.few[:0]
 }

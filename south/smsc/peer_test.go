@@ -306,6 +306,12 @@ func listen(t *testing.T) (net.Listener, *net.TCPAddr) {
 // answerBind takes a connection and accepts its bind.
 func answerBind(t *testing.T, ln net.Listener) *rawCentre {
 	t.Helper()
+	return takeBind(t, ln, func(b []byte) []byte { return b })
+}
+
+// takeBind takes a connection and answers its bind with what spoil makes of the yes.
+func takeBind(t *testing.T, ln net.Listener, spoil func([]byte) []byte) *rawCentre {
+	t.Helper()
 	ln.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
 	conn, err := ln.Accept()
 	if err != nil {
@@ -318,7 +324,11 @@ func answerBind(t *testing.T, ln net.Listener) *rawCentre {
 	if !ok {
 		t.Fatalf("%s came first", h.ID)
 	}
-	c.write(smpp.Header{Sequence: h.Sequence}, &smpp.BindResp{Kind: b.Kind, SystemID: "raw"})
+	yes, err := smpp.Append(nil, smpp.Header{Sequence: h.Sequence}, &smpp.BindResp{Kind: b.Kind, SystemID: "raw"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.octets(spoil(yes))
 	return c
 }
 

@@ -108,8 +108,7 @@ type SMSC struct {
 	tx  atomic.Pointer[bound] // where submits go; nil while there is no such bind
 	ref atomic.Uint32         // of long texts
 
-	noPayload atomic.Bool  // the centre refused message_payload: segments from now on
-	framed    atomic.Int32 // answers in a row that say the framing is lost
+	noPayload atomic.Bool // the centre refused message_payload: segments from now on
 	full      fullQueue
 	meter     *meter
 

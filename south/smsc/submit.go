@@ -35,7 +35,7 @@ type segment struct {
 // Submit sends a text and returns when the centre has answered for each of its segments, or will not.
 // See route.SMSC for the contract. A text waits here for its place in the window, for the rate and for
 // the end of a throttling; if ctx ends meanwhile it was not sent. Once it was sent, the end of ctx only
-// shortens the wait for the answer to Timers.Stop.
+// shortens the wait for the answers to Timers.Stop, for all segments together.
 func (s *SMSC) Submit(ctx context.Context, m message.SMS) ([]message.Ref, func(), error) {
 	none := func() {}
 	segments, err := s.build(m, true)
@@ -59,8 +59,10 @@ func (s *SMSC) Submit(ctx context.Context, m message.SMS) ([]message.Ref, func()
 			s.meter.window(s.window)
 		}
 	}
+	var end time.Time
 	for round := 1; ; round++ {
-		s.send(ctx, m, segments, places)
+		s.send(ctx, m, segments, places, &end)
+		m.Still = nil // what has begun is finished
 		var again int
 		segments, again = s.settle(m, segments, round)
 		if again == 0 {
@@ -133,8 +135,8 @@ func (s *SMSC) validity(t time.Time) string {
 }
 
 // send submits the segments that are not over yet, at most places of them under way at a time, and
-// waits for their answers.
-func (s *SMSC) send(ctx context.Context, m message.SMS, segments []segment, places int) {
+// waits for their answers, at most until end once ctx has ended.
+func (s *SMSC) send(ctx context.Context, m message.SMS, segments []segment, places int, end *time.Time) {
 	next := 0 // the oldest segment that may be under way
 	flying := 0
 	for i := range segments {
@@ -144,18 +146,24 @@ func (s *SMSC) send(ctx context.Context, m message.SMS, segments []segment, plac
 		}
 		for flying >= places {
 			if segments[next].pending != nil {
-				s.await(ctx, m, &segments[next])
+				s.await(ctx, m, &segments[next], end)
 				flying--
 			}
 			next++
 		}
 		if s.start(ctx, m, x) {
 			flying++
+			m.Still = nil
+		} else if m.Still != nil {
+			for j := range segments[i+1:] { // never the rest of a text without its beginning
+				segments[i+1+j].no = x.no
+			}
+			break
 		}
 	}
 	for i := range segments {
 		if segments[i].pending != nil {
-			s.await(ctx, m, &segments[i])
+			s.await(ctx, m, &segments[i], end)
 		}
 	}
 }
@@ -171,6 +179,10 @@ func (s *SMSC) start(ctx context.Context, m message.SMS, x *segment) bool {
 	}
 	if !m.Expires.IsZero() && !sent.Before(m.Expires) {
 		x.no = unsent("its validity ended while it waited for the centre", nil)
+		return false
+	}
+	if m.Still != nil && !m.Still() {
+		x.no = unsent("not wanted any more", nil)
 		return false
 	}
 	if !x.again {
@@ -206,8 +218,8 @@ func (s *SMSC) unstarted(err error) *message.Refusal {
 }
 
 // await waits for the answer to a segment and judges it.
-func (s *SMSC) await(ctx context.Context, m message.SMS, x *segment) {
-	resp, err := s.answer(ctx, x.pending)
+func (s *SMSC) await(ctx context.Context, m message.SMS, x *segment, end *time.Time) {
+	resp, err := s.answer(ctx, x.pending, end)
 	x.pending.Release() // the place in our own window is kept until done
 	x.pending = nil
 	x.on.leave()
@@ -240,9 +252,9 @@ func (s *SMSC) took(x *segment, resp smpp.Response, took time.Duration) {
 		s.count.nameless.Add(1) // taken all the same; no receipt will ever find it
 	}
 	s.count.submitted.Add(1)
-	s.framed.Store(0)
+	x.on.framed()
 	s.pace.took(x.sent)
-	s.full.other(x.pdu.Dest.Addr)
+	s.full.took()
 }
 
 // judge says what an answer that is no plain yes means for a segment.
@@ -277,21 +289,24 @@ func (s *SMSC) judge(m message.SMS, x *segment, resp smpp.Response, err error, t
 	}
 }
 
-// answer waits for a response; once ctx has ended, no longer than Timers.Stop.
-func (s *SMSC) answer(ctx context.Context, p *smpp.Pending) (smpp.Response, error) {
+// answer waits for a response; once ctx has ended, until end, which is Timers.Stop after the first wait of
+// the text that met with it.
+func (s *SMSC) answer(ctx context.Context, p *smpp.Pending, end *time.Time) (smpp.Response, error) {
 	select {
 	case <-p.Done():
 		return p.Wait(ctx)
 	case <-ctx.Done():
 	}
-	t := time.NewTimer(s.cfg.Timers.Stop)
+	if end.IsZero() {
+		*end = time.Now().Add(s.cfg.Timers.Stop)
+	}
+	t := time.NewTimer(time.Until(*end))
 	defer t.Stop()
 	select {
 	case <-p.Done():
-		return p.Wait(ctx)
 	case <-t.C:
-		return smpp.Response{}, fmt.Errorf("%w: %w", smpp.ErrNoResponse, ctx.Err())
 	}
+	return p.Wait(ctx) // an answer that has come, or that there is none
 }
 
 // refused judges a status other than ROK, and does to the link what it asks for.
@@ -304,13 +319,13 @@ func (s *SMSC) refused(m message.SMS, x *segment, status smpp.Status) {
 		s.alarm(false, "the centre answers 0x%08X, a status of its own: ask what it means and name its class in quirks.statuses", uint32(status))
 	}
 	if !framing(status) {
-		s.framed.Store(0)
+		x.on.framed()
 	}
 	switch {
 	case framing(status):
 		s.misframed(x, status)
 	case class == message.ClassThrottled:
-		if status == smpp.StatusRMSGQFUL && s.full.full(x.pdu.Dest.Addr) {
+		if status == smpp.StatusRMSGQFUL && s.full.full(x.pdu.Dest.Addr, s.cfg.Now()) {
 			x.no.Class = message.ClassTemporary // only this handset's queue: the others go on
 			return
 		}
@@ -344,11 +359,7 @@ func (s *SMSC) refused(m message.SMS, x *segment, status smpp.Status) {
 // misframed counts answers that say the centre lost the boundaries of our PDUs; after three in a row
 // only a new connection helps, and the text is not at fault.
 func (s *SMSC) misframed(x *segment, status smpp.Status) {
-	if !framing(status) {
-		return
-	}
-	if s.framed.Add(1) >= 3 {
-		s.framed.Store(0)
+	if framing(status) && x.on.misframed() {
 		x.no.Class = message.ClassBind
 		x.on.rebind(fmt.Errorf("three answers in a row say %s", status))
 	}

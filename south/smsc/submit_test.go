@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -592,6 +593,225 @@ func TestAFullQueueOfOneHandsetStopsOnlyIt(t *testing.T) {
 	}
 	if n := l.State().Counters.Throttles; n != 1 {
 		t.Errorf("the link paused %d times", n)
+	}
+}
+
+// Many handsets that are switched off do not slow the link for the others, however their texts meet.
+func TestFullQueuesOfSomeHandsetsStopOnlyThem(t *testing.T) {
+	c := newCentre(t, script{handle: func(req *smpp.Request) {
+		if strings.HasPrefix(req.PDU.(*smpp.SubmitSM).Dest.Addr, "1425555011") {
+			req.Respond(smpp.StatusRMSGQFUL, nil)
+			return
+		}
+		accept(req)
+	}})
+	clock := newClock()
+	l := link(t, c.addr, func(cfg *Config) { cfg.Now, cfg.Sleep = clock.now, clock.sleep }).up()
+	submit := func(tail, s, want string) {
+		t.Helper()
+		got := "ok"
+		_, done, err := l.Submit(context.Background(), text(tail, s))
+		done()
+		if err != nil {
+			got = refusalOf(t, err).Class.String()
+		}
+		if got != want {
+			t.Errorf("to %s: %s, want %s", tail, got, want)
+		}
+	}
+	submit("0100", "hello", "ok")
+	for range 5 { // in turn with others, and back to back
+		for _, tail := range []string{"0110", "0100", "0111", "0100", "0110", "0111", "0112"} {
+			want := "ok"
+			if tail != "0100" {
+				want = "TMP"
+			}
+			submit(tail, "hello", want)
+		}
+		submit("0100", "hello", "ok")
+	}
+	submit("0110", strings.Repeat("0123456789", 100), "TMP") // seven segments to one handset
+	submit("0100", "hello", "ok")
+	for range 3 { // at night, when nothing else is sent
+		for i := range 10 {
+			clock.sleep(context.Background(), 11*time.Second)
+			submit(fmt.Sprint("011", i), "hello", "TMP")
+		}
+	}
+	if s := l.State(); s.Counters.Throttles != 0 || s.Rate != 0 {
+		t.Errorf("the link paused %d times, pace %v", s.Counters.Throttles, s.Rate)
+	}
+}
+
+func TestACentreThatIsFullForAllThrottles(t *testing.T) {
+	var full atomic.Bool
+	c := newCentre(t, script{handle: func(req *smpp.Request) {
+		if full.Load() {
+			req.Respond(smpp.StatusRMSGQFUL, nil)
+			return
+		}
+		accept(req)
+	}})
+	clock := newClock()
+	l := link(t, c.addr, func(cfg *Config) { cfg.Now, cfg.Sleep = clock.now, clock.sleep }).up()
+	submit := func(i int) string {
+		_, done, err := l.Submit(context.Background(), text(fmt.Sprintf("01%02d", i), "hello"))
+		done()
+		if err == nil {
+			return "ok"
+		}
+		return refusalOf(t, err).Class.String()
+	}
+	var got []string
+	for i := range 10 {
+		full.Store(i > 0 && i < 8)
+		got = append(got, submit(i))
+	}
+	if d := cmp.Diff([]string{"ok", "TMP", "TMP", "TMP", "THR", "THR", "THR", "THR", "ok", "ok"}, got); d != "" {
+		t.Error(d)
+	}
+	if n := l.State().Counters.Throttles; n != 4 {
+		t.Errorf("the link paused %d times", n)
+	}
+}
+
+// With a window under way many answers say that the framing is lost before the bind is left. The texts are
+// not at fault.
+func TestLostFramingCondemnsTheBindAndNotTheTexts(t *testing.T) {
+	held := make(chan *smpp.Request, 10)
+	c := newCentre(t, script{handle: func(req *smpp.Request) { held <- req }})
+	l := link(t, c.addr, nil).up()
+	classes := make(chan string, 10)
+	submit := func() {
+		_, done, err := l.Submit(context.Background(), text("0100", "hello"))
+		done()
+		if no, ok := err.(*message.Refusal); ok {
+			classes <- no.Class.String()
+		} else {
+			classes <- "ok"
+		}
+	}
+	for range 10 {
+		go submit()
+	}
+	var requests []*smpp.Request
+	for range 10 {
+		requests = append(requests, receive(t, held, "the submit"))
+	}
+	var got []string
+	for i, req := range requests { // one after the other: the order of the answers is what counts
+		switch i {
+		case 1, 6: // a yes among them: before the third it acquits the bind, afterwards not
+			accept(req)
+		default:
+			req.Respond(smpp.StatusRINVCMDLEN, nil)
+		}
+		got = append(got, receive(t, classes, "the answer"))
+	}
+	if d := cmp.Diff([]string{"BUG", "ok", "BUG", "BUG", "BND", "BND", "ok", "BND", "BND", "BND"}, got); d != "" {
+		t.Error(d)
+	}
+	until(t, "it is bound anew", func() bool { s := l.State(); return s.Up && s.Counters.Binds == 2 })
+	go submit()
+	receive(t, held, "the submit").Respond(smpp.StatusRINVCMDLEN, nil)
+	if class := receive(t, classes, "the answer"); class != "BUG" {
+		t.Errorf("the new bind has to answer for the old: %s", class)
+	}
+}
+
+// A stop has Timers.Stop for what is under way, not for each segment of it.
+func TestAStopWaitsOnceForAllSegmentsOfAText(t *testing.T) {
+	const parts = 40
+	arrived := make(chan struct{}, parts)
+	c := newCentre(t, script{handle: func(*smpp.Request) { arrived <- struct{}{} }}) // and says nothing
+	l := link(t, c.addr, func(cfg *Config) { cfg.Link.Window, cfg.Timers.Stop = parts, 500*time.Millisecond }).up()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, done, err := l.Submit(ctx, text("0100", strings.Repeat("x", 152*parts)))
+		done()
+		ended <- err
+	}()
+	for range parts {
+		receive(t, arrived, "a segment")
+	}
+	began := time.Now()
+	cancel()
+	err := receive(t, ended, "the end of the wait")
+	if took := time.Since(began); took > 10*time.Second { // once for each it is 20 s
+		t.Errorf("it waited %s", took)
+	}
+	if no := refusalOf(t, err); no.Class != message.ClassUnknown || !errors.Is(err, smpp.ErrUnknown) {
+		t.Error(no)
+	}
+	if n := l.State().Counters.Unknown; n != parts {
+		t.Errorf("%d segments are unknown", n)
+	}
+}
+
+// Its recipient may have said no while it waited.
+func TestATextIsAskedForOnceMoreWhenItsTurnHasCome(t *testing.T) {
+	bodies := make(chan string, 8)
+	c := newCentre(t, script{handle: func(req *smpp.Request) {
+		bodies <- string(req.PDU.(*smpp.SubmitSM).ShortMessage)
+		accept(req)
+	}})
+	clock := newClock()
+	clock.hold = make(chan struct{})
+	l := link(t, c.addr, func(cfg *Config) { cfg.Now, cfg.Sleep, cfg.Link.Rate = clock.now, clock.sleep, 1 }).up()
+	type answer struct {
+		refs []message.Ref
+		err  error
+	}
+	submit := func(m message.SMS) <-chan answer {
+		out := make(chan answer, 1)
+		go func() {
+			refs, done, err := l.Submit(context.Background(), m)
+			done()
+			out <- answer{refs, err}
+		}()
+		return out
+	}
+	turn := func() {
+		receive(t, clock.naps, "the wait for the pace")
+		clock.hold <- struct{}{}
+	}
+	if a := receive(t, submit(text("0100", "first")), "the first answer"); a.err != nil {
+		t.Fatal(a.err)
+	}
+	var still atomic.Bool
+	var asked atomic.Int32
+	m := text("0101", "unwanted")
+	m.Still = func() bool { asked.Add(1); return still.Load() }
+	still.Store(true)
+	out := submit(m)
+	receive(t, clock.naps, "the wait for the pace")
+	still.Store(false)
+	clock.hold <- struct{}{}
+	if no := refusalOf(t, receive(t, out, "the refusal").err); no.Class != message.ClassUnsent || no.Code != "" {
+		t.Error(no)
+	}
+	still.Store(true)
+	asked.Store(0)
+	m.Text = strings.Repeat("0123456789", 40)
+	m.Still = func() bool { asked.Add(1); return still.Swap(false) }
+	out = submit(m)
+	for range 3 {
+		turn()
+	}
+	if a := receive(t, out, "the answer"); a.err != nil || len(a.refs) != 3 {
+		t.Errorf("what has begun is finished: %+v", a)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	var got []string
+	for range 4 {
+		got = append(got, receive(t, bodies, "the submit"))
+	}
+	if got[0] != "first" || strings.Contains(strings.Join(got, ""), "unwanted") || len(bodies) != 0 {
+		t.Errorf("on the wire: %q", got)
 	}
 }
 

@@ -56,8 +56,7 @@ func Try(ctx context.Context, l route.Link, roots *tls.Config, timeout time.Dura
 		x := route.Step{Name: step.name, OK: err == nil, Detail: detail, Duration: float64(time.Since(began).Microseconds()) / 1000}
 		if err != nil {
 			x.Detail, x.Hint = err.Error(), step.hint
-			var status smpp.Status
-			if errors.As(err, &status) {
+			if status, ok := answered(err); ok {
 				x.Status = fmt.Sprintf("0x%08X %s", uint32(status), status.String())
 				x.Detail, x.Hint = "refused: "+status.Meaning(), hint(status)
 			}
