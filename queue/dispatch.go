@@ -19,7 +19,7 @@ type Config struct {
 	Now     func() time.Time // default time.Now
 	Log     *slog.Logger     // default none
 	// Capacity is how many jobs may wait in memory in one lane; default 8,192. What does not fit waits
-	// in the table.
+	// in the table, and so does what is born after it, until the table is empty again.
 	Capacity int
 	// Poll is how often the table is looked at without a hint; default 1 s (R3: at most 5 s).
 	Poll time.Duration
@@ -30,8 +30,9 @@ type Config struct {
 // Policy says how jobs of a kind are worked.
 type Policy struct {
 	// Work does the job and records its outcome in the backend; nil means that it has. After an error
-	// the job is given back and tried again soon. Work is called by many goroutines at once. Its ctx
-	// ends when the dispatcher has waited long enough for it to stop.
+	// the job is given back and tried again soon, with Crashes above 0: it may have been done. Work is
+	// called by many goroutines at once. Its ctx ends when the dispatcher has waited long enough for it
+	// to stop.
 	Work func(ctx context.Context, j Job) error
 	// Quarantine records that the job is given up because its handling crashes; nil: it is tried again
 	// in an hour.
@@ -43,7 +44,9 @@ type Policy struct {
 
 // A job is given up after it has crashed too often (docs/reference/reliability.md T23). A panic in its
 // worker is its own doing and weighs 8. The death of a node weighs 1 on each of the thousands of jobs
-// it held: mostly they are innocent, and a node that dies again and again must not take them along.
+// it held: mostly they are innocent, and a node that dies again and again must not take them along. A
+// worker's error weighs 1 once, however often it comes: it only says that the job may have been done, and a
+// store in trouble must not walk a backlog into quarantine.
 const (
 	crashLimit  = 24
 	panicWeight = 8
@@ -128,7 +131,7 @@ type lane struct {
 	d      *Dispatcher
 	key    laneKey
 	policy Policy
-	demand bool // made on demand: removed when idle
+	demand bool // made on demand: removed when idle; d.mu guards it
 
 	mu       sync.Mutex
 	ready    sync.Cond
@@ -141,6 +144,7 @@ type lane struct {
 	busy     int  // workers with a job
 	expiring int  // jobs of a paused lane being settled
 	more     bool // the table holds more for this lane
+	behind   bool // the table holds jobs that found the memory full: their turn comes before what is born now
 	closed   bool
 	quiet    int       // polls for which nothing happened
 	expire   time.Time // not before: the next look for jobs that expire while the lane is paused
@@ -209,7 +213,8 @@ type Slot struct{ l *lane }
 
 // Reserve takes a place for a job before the commit that adds it, without waiting. With ok the job is
 // to be added with Held set and then pushed, or the place cancelled. Without, it is to be added free,
-// and a poll will find it: the lane's memory is full, it is paused, or there is no such lane here.
+// and a poll will find it: the lane's memory is full, older jobs wait in the table because it was, it is
+// paused, or there is no such lane here.
 func (d *Dispatcher) Reserve(kind Kind, name string) (s Slot, ok bool) {
 	l := d.lane(laneKey{kind, name})
 	if l == nil {
@@ -217,7 +222,7 @@ func (d *Dispatcher) Reserve(kind Kind, name string) (s Slot, ok bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.limit == 0 || l.reserved+l.jobs.n >= d.cfg.Capacity {
+	if l.closed || l.limit == 0 || l.reserved+l.jobs.n >= d.cfg.Capacity || l.behind && l.jobs.n >= l.low() {
 		l.more = true
 		return s, false
 	}
@@ -263,6 +268,15 @@ func (l *lane) put(j Job, claimed bool) {
 	}
 }
 
+// low is how few jobs in memory are too few to wait for a claim, so that no worker is idle although the table
+// has its turn; l.mu is held.
+func (l *lane) low() int { return min(claimAhead*l.limit, l.d.cfg.Capacity) / 4 }
+
+// roomy reports whether a claim would bring enough to be worth its commit; l.mu is held.
+func (l *lane) roomy() bool {
+	return l.jobs.n+l.reserved <= l.d.cfg.Capacity/2 && l.claimed <= claimAhead*l.limit/2
+}
+
 // rouse wakes all workers; l.mu is held.
 func (l *lane) rouse() {
 	l.idle = 0
@@ -299,7 +313,7 @@ func (l *lane) run(ctx context.Context) {
 			l.claimed--
 		}
 		l.busy++
-		refill := l.more && l.jobs.n+l.reserved <= l.d.cfg.Capacity/2 && l.claimed <= claimAhead*l.limit/2
+		refill := l.more && l.roomy()
 		l.mu.Unlock()
 		if refill {
 			l.d.Wake(l.key.kind, l.key.name)
@@ -330,9 +344,11 @@ func (d *Dispatcher) do(ctx context.Context, p Policy, j Job) {
 		j.Due = d.cfg.Now().Add(time.Second)
 		d.giveBack(j)
 	case ctx.Err() != nil: // stopping
+		j.Crashes = max(j.Crashes, 1)
 		j.Due = d.cfg.Now()
 		d.giveBack(j)
 	default:
+		j.Crashes = max(j.Crashes, 1)
 		d.log.Error("a job's outcome is not recorded; it is worked again", "kind", int(j.Kind), "lane", j.Lane, "job", int64(j.ID), "row", int64(j.Ref), "err", err)
 		j.Due = d.cfg.Now().Add(errorDelay)
 		d.giveBack(j)
@@ -480,6 +496,11 @@ func (d *Dispatcher) follow(ctx context.Context) {
 
 // fill claims due jobs of a lane into the free room of its memory, as far as they are worked here soon: what
 // waits in one node's memory no other node can work. So a paused lane claims none but those that expire.
+//
+// When more is born than is worked, what is born would take each place that becomes free, and what waits in the
+// table would expire there. So once the memory is found full, Reserve gives places only to keep the workers busy
+// until a claim finds the end of the table: all jobs pass through it, the oldest first. They are claimed many at a
+// time: each that is refused a place is a hint, and a claim for each would be a commit for each.
 func (d *Dispatcher) fill(ctx context.Context, k laneKey) {
 	l := d.lane(k)
 	if l == nil {
@@ -487,8 +508,10 @@ func (d *Dispatcher) fill(ctx context.Context, k laneKey) {
 	}
 	for ctx.Err() == nil {
 		l.mu.Lock()
-		n := min(d.cfg.Capacity-l.jobs.n-l.reserved, claimAhead*l.limit-l.claimed, claimStep)
-		if n <= 0 || l.closed {
+		free := d.cfg.Capacity - l.jobs.n - l.reserved
+		n := min(free, claimAhead*l.limit-l.claimed, claimStep)
+		l.behind = l.behind || free <= 0
+		if n <= 0 || l.closed || l.behind && !l.roomy() {
 			l.more = true
 			paused := l.limit == 0
 			l.mu.Unlock()
@@ -511,6 +534,7 @@ func (d *Dispatcher) fill(ctx context.Context, k laneKey) {
 		}
 		more := len(jobs) == n
 		l.more = l.more || more
+		l.behind = l.behind && more // also after an error: without claims there is only what is born
 		l.mu.Unlock()
 		if closed {
 			d.giveBack(jobs...)
@@ -571,7 +595,7 @@ func (d *Dispatcher) tidy() {
 		var left []Job
 		l.mu.Lock()
 		l.quiet++
-		idle := l.demand && l.quiet > 2 && l.jobs.n+l.reserved+l.busy+l.expiring == 0
+		idle := l.quiet > 2 && l.unused()
 		if l.limit == 0 {
 			left = l.empty()
 		}
@@ -580,7 +604,7 @@ func (d *Dispatcher) tidy() {
 		if idle {
 			d.mu.Lock()
 			l.mu.Lock()
-			if l.jobs.n+l.reserved+l.busy+l.expiring == 0 {
+			if l.demand && l.unused() && d.lanes[l.key] == l { // SetLane may have been faster
 				delete(d.lanes, l.key)
 				l.closed = true
 				l.rouse()
@@ -590,6 +614,9 @@ func (d *Dispatcher) tidy() {
 		}
 	}
 }
+
+// unused reports whether the lane has nothing to do; l.mu is held.
+func (l *lane) unused() bool { return l.jobs.n+l.reserved+l.busy+l.expiring == 0 }
 
 // returnJobs gives back what is to be given back; what the backend does not take is kept for the next
 // time.

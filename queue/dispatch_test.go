@@ -23,6 +23,7 @@ type table struct {
 	now     func() time.Time
 	free    map[id.Number]Job
 	fail    error // of Retry
+	refuse  error // of Claim
 	retried []Job
 	claims  int
 	polls   atomic.Int64
@@ -47,6 +48,9 @@ func (b *table) Claim(_ context.Context, kind Kind, lane string, n int) (out []J
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.claims++
+	if b.refuse != nil {
+		return nil, b.refuse
+	}
 	for _, j := range b.free {
 		if j.Kind == kind && j.Lane == lane && b.due(j) {
 			out = append(out, j)
@@ -205,6 +209,145 @@ func TestAFullLaneGivesNoPlaceAndItsBacklogIsClaimedAsItDrains(t *testing.T) {
 	eventually(t, "all are worked without a poll", func() bool { return worked.Load() == 108 })
 }
 
+// crowd is a lane of one worker at which two jobs arrive while one is worked. The test is the dispatcher's loop,
+// so that each step is taken when the one before is done.
+type crowd struct {
+	*table
+	d     *Dispatcher
+	ctx   context.Context
+	born  id.Number
+	begun chan Job
+	gate  chan struct{}
+}
+
+const crowdCapacity = 256
+
+func newCrowd(t *testing.T) *crowd {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &crowd{table: newTable(), ctx: ctx, begun: make(chan Job), gate: make(chan struct{})}
+	c.d = New(Config{Backend: c, Capacity: crowdCapacity})
+	c.d.Handle(KindSubmit, Policy{Work: func(ctx context.Context, j Job) error {
+		select {
+		case c.begun <- j:
+		case <-ctx.Done():
+		}
+		select {
+		case <-c.gate:
+		case <-ctx.Done():
+		}
+		return nil
+	}})
+	c.d.SetLane(KindSubmit, "east", 1)
+	c.d.ctx.Store(&ctx)
+	t.Cleanup(func() {
+		c.d.RemoveLane(KindSubmit, "east")
+		cancel()
+		c.d.work.Wait()
+	})
+	c.arrive()
+	<-c.begun
+	return c
+}
+
+// arrive adds a job as package sms does: held if there is a place, else free, with a hint.
+func (c *crowd) arrive() (held bool) {
+	c.born++
+	j := job(int(c.born), "east")
+	s, held := c.d.Reserve(KindSubmit, "east")
+	if held {
+		s.Push(j)
+	} else {
+		c.add(j)
+		c.d.Wake(KindSubmit, "east")
+	}
+	return held
+}
+
+// next ends the job that is worked, and gives the one that is begun then.
+func (c *crowd) next(t *testing.T) Job {
+	t.Helper()
+	if c.d.Stats()[0].Waiting == 0 {
+		t.Fatalf("the worker is idle, %d are in the table", c.left())
+	}
+	c.gate <- struct{}{}
+	return <-c.begun
+}
+
+func TestWhenMoreIsBornThanIsWorkedNobodyIsPassed(t *testing.T) {
+	c := newCrowd(t)
+	last := id.Number(1)
+	work := func() {
+		t.Helper()
+		j := c.next(t)
+		if j.ID != last+1 {
+			t.Fatalf("job %d was worked after job %d, with %d in the table", j.ID, last, c.left())
+		}
+		last = j.ID
+		c.d.follow(c.ctx)
+	}
+	for range 8 * crowdCapacity {
+		for range 2 {
+			c.arrive()
+			c.d.follow(c.ctx)
+		}
+		work()
+	}
+	for last < c.born { // the crowd is gone
+		work()
+	}
+	if most := int(last) / (claimAhead / 2); c.claims > most {
+		t.Errorf("%d claims for %d jobs, want at most %d", c.claims, last, most)
+	}
+	claims := c.claims
+	for range 8 * crowdCapacity {
+		if !c.arrive() {
+			t.Fatal("no place, and nothing in the table")
+		}
+		work()
+	}
+	if c.claims != claims {
+		t.Errorf("%d claims for what was worked from memory", c.claims-claims)
+	}
+}
+
+func TestNoWorkerIsIdleWhileAClaimTakesItsTime(t *testing.T) {
+	c := newCrowd(t)
+	for c.left() == 0 {
+		c.arrive()
+	}
+	c.d.follow(c.ctx) // finds the memory full; the next claim does not come
+	for range 4 * crowdCapacity {
+		c.arrive()
+		c.next(t)
+	}
+	waiting := c.left()
+	c.d.follow(c.ctx)
+	if c.left() == waiting {
+		t.Error("the table has no turn")
+	}
+}
+
+func TestATableThatCannotBeReadHoldsUpNothingThatIsBorn(t *testing.T) {
+	c := newCrowd(t)
+	c.refuse = errors.New("a clock in doubt")
+	steps, held := 8*crowdCapacity, 0
+	for range steps {
+		for range 2 {
+			if c.arrive() {
+				held++
+			}
+			c.d.follow(c.ctx)
+		}
+		c.next(t)
+	}
+	if held < steps {
+		t.Errorf("%d of %d were worked", held, steps)
+	}
+	if most := 2 * steps / (crowdCapacity / 2); c.claims > most {
+		t.Errorf("%d claims were tried, want at most %d", c.claims, most)
+	}
+}
+
 func TestTheWindowBoundsWhatIsInFlightAndFollowsItsSize(t *testing.T) {
 	b := newTable()
 	d := New(Config{Backend: b, Poll: poll})
@@ -270,6 +413,41 @@ func TestASlowLaneHoldsUpNobodyElse(t *testing.T) {
 	eventually(t, "the fast ones are done", func() bool { return fast.Load() == 100 })
 	close(gate)
 	eventually(t, "lanes made on demand go when they are idle", func() bool { return len(d.Stats()) == 0 })
+}
+
+func TestALaneThatIsSetDoesNotGoWithTheIdleOnes(t *testing.T) {
+	d := New(Config{Backend: newTable()})
+	d.Handle(KindCallback, Policy{LaneWorkers: 4, Work: func(context.Context, Job) error { return nil }})
+	const lanes = 500
+	for range 10 {
+		for i := range lanes {
+			s, ok := d.Reserve(KindCallback, fmt.Sprint("app", i))
+			if !ok {
+				t.Fatal("no place")
+			}
+			s.Cancel()
+		}
+		d.tidy()
+		d.tidy()
+		begun := make(chan struct{})
+		var tidied sync.WaitGroup
+		tidied.Go(func() { close(begun); d.tidy() }) // they would all go now
+		<-begun
+		for i := range lanes {
+			d.SetLane(KindCallback, fmt.Sprint("app", i), 0)
+		}
+		tidied.Wait()
+		st := d.Stats()
+		if len(st) != lanes {
+			t.Errorf("%d of %d are there", len(st), lanes)
+		}
+		for _, l := range st {
+			if l.Workers != 0 {
+				t.Fatalf("not paused: %+v", l)
+			}
+			d.RemoveLane(l.Kind, l.Lane)
+		}
+	}
 }
 
 func TestAPausedLaneLeavesItsJobsInTheTable(t *testing.T) {
@@ -426,6 +604,35 @@ func TestAnErrorGivesTheJobBackAlsoWhenTheBackendIsDown(t *testing.T) {
 	}
 }
 
+func TestAWorkersErrorSaysThatTheJobMayBeDoneAndNeverQuarantinesIt(t *testing.T) {
+	b := newTable()
+	d := New(Config{Backend: b, Poll: poll, Now: func() time.Time { return time.Now().Add(-time.Minute) }}) // what is due later is due now
+	worked := make(chan Job, 2*crashLimit+3)
+	tries := 0
+	d.Handle(KindSubmit, Policy{
+		Work: func(_ context.Context, j Job) error {
+			worked <- j
+			if tries++; tries <= 2*crashLimit {
+				return errors.New("cannot record it")
+			}
+			if tries <= 2*crashLimit+2 {
+				panic("not its last one")
+			}
+			return nil
+		},
+		Quarantine: func(_ context.Context, j Job) error { t.Errorf("quarantined: %+v", j); return nil },
+	})
+	d.SetLane(KindSubmit, "east", 1)
+	start(t, d)
+	b.add(job(1, "east"))
+	for i := range 2*crashLimit + 3 {
+		want := min(i, 1) + panicWeight*max(i-2*crashLimit, 0)
+		if j := <-worked; j.Crashes != want {
+			t.Fatalf("try %d: crashes %d, want %d", i+1, j.Crashes, want)
+		}
+	}
+}
+
 func TestStoppingFinishesWhatIsBegunAndReleasesTheRest(t *testing.T) {
 	b := newTable()
 	d := New(Config{Backend: b, Poll: poll})
@@ -467,8 +674,8 @@ func TestAWorkerThatDoesNotStopIsInterrupted(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if b.left() != 1 {
-		t.Errorf("%d given back", b.left())
+	if b.left() != 1 || b.free[1].Crashes != 1 {
+		t.Errorf("given back: %+v", b.free)
 	}
 }
 

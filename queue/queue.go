@@ -40,9 +40,13 @@ type Job struct {
 	Due     time.Time // not before
 	Until   time.Time // no use after; the worker then settles it as expired
 	Attempt int       // attempts counted so far
-	Crashes int       // times it was claimed back from a node that died with it (quarantine, T23)
 	Payload []byte
 	Held    bool // leased by this node from its first commit on: a place in memory is reserved for it
+
+	// Crashes weighs what went wrong with it: 1 for each node that died with it, 8 for each panic of its
+	// worker, and 1, once only, for errors of its worker. At 24 it is quarantined (T23). Above 0 it was
+	// begun before, or waited in a node that died, and nobody has recorded how it ended: it may have been done.
+	Crashes int
 
 	// Value is what the worker needs, still in memory from the commit that added the job; nil after
 	// a restart, when the worker loads it by Ref or Payload. It is never stored.

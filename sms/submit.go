@@ -29,7 +29,8 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 		}
 		m = &row
 		if j.Crashes > 0 {
-			// A node died with this job in its hands. It may have been on the wire.
+			// A node died with this job in its hands, or its outcome could not be recorded. It may have been on
+			// the wire.
 			m.Twice = true
 		}
 	}
