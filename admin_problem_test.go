@@ -23,7 +23,7 @@ func TestErrorsOfTheAdminListenerHaveOneForm(t *testing.T) {
 		{"no such app", request{http.MethodGet, "/admin/v1/apps/nobody", "", bearer}, 404, "SVC0001#not-found", `"nobody": no such app`},
 		{"no such path", request{http.MethodGet, "/admin/v1/nothing", "", bearer}, 404, "SVC0001#not-found", "there is nothing at /admin/v1/nothing"},
 		{"no such path of the virtual network", request{http.MethodGet, "/sandbox/v1/nothing", "", bearer}, 404, "SVC0001#not-found", "nothing"},
-		{"a method that is not there", request{http.MethodPatch, "/admin/v1/apps/demo", "", bearer}, 405, "SVC0001#method-not-allowed", "possible: DELETE, GET, HEAD, PUT"},
+		{"a method that is not there", request{http.MethodPatch, "/admin/v1/links/sandbox", "", bearer}, 405, "SVC0001#method-not-allowed", "possible: DELETE, GET, HEAD, PUT"},
 		{"a name that is taken", request{http.MethodPost, "/admin/v1/apps", `{"name":"demo"}`, bearer}, 409, "SVC0002#malformed", "name: "},
 		{"a body that is no JSON", request{http.MethodPost, "/admin/v1/apps", `{"name":`, bearer}, 400, "SVC0002#malformed", ""},
 		{"a value that cannot be", request{http.MethodPost, "/admin/v1/apps", `{"name":"x","owner":"\u3164"}`, bearer}, 422, "SVC0002#malformed", "owner: "},

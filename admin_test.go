@@ -684,7 +684,7 @@ func TestTheOpenAPIDocumentNamesEveryOperation(t *testing.T) {
 	if diff := cmp.Diff(map[string][]string{
 		"/admin/v1/apps":                               {"get", "post"},
 		"/admin/v1/apps/import":                        {"post"},
-		"/admin/v1/apps/{name}":                        {"delete", "get", "put"},
+		"/admin/v1/apps/{name}":                        {"delete", "get", "patch", "put"},
 		"/admin/v1/apps/{name}/promote":                {"post"},
 		"/admin/v1/apps/{name}/rotate":                 {"post"},
 		"/admin/v1/apps/{name}/quotas/{api}":           {"put"},

@@ -290,7 +290,7 @@ func (p *Platform) callbackGuard() callback.Guard {
 }
 
 // own are the addresses at which a listener is reached, but for loopback, which no callback reaches unless it is allowed.
-func own(l net.Listener) (out []netip.Prefix) {
+func own(l net.Listener) (out []netip.AddrPort) {
 	at, err := netip.ParseAddrPort(l.Addr().String())
 	if err != nil {
 		return nil
@@ -307,7 +307,7 @@ func own(l net.Listener) (out []netip.Prefix) {
 	}
 	for _, a := range addrs {
 		if a = a.WithZone("").Unmap(); !a.IsLoopback() {
-			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+			out = append(out, netip.AddrPortFrom(a, at.Port()))
 		}
 	}
 	return out

@@ -46,7 +46,7 @@ type Config struct {
 	Routes []RouteConfig `koanf:"routes"`
 
 	ReadyFile       string        `koanf:"ready_file"`        // written once everything is up
-	TestClockOffset time.Duration `koanf:"test_clock_offset"` // moves the platform's clock; refused unless both listeners are on loopback
+	TestClockOffset time.Duration `koanf:"test_clock_offset"` // moves the platform's clock; refused unless nobody from outside reaches the platform
 }
 
 // ListenerConfig is one HTTP listener.
@@ -221,7 +221,11 @@ func LoadConfig(path string, environ []string, flags map[string]any) (Config, er
 	return c, c.check()
 }
 
-var octal = regexp.MustCompile(`^[^#"']*[:\[,-]\s*(0[0-9]+)\s*(?:[#,\]}].*)?$`)
+// A whole value that is a figure with a zero in front: behind a key or a hyphen, and in a list or a map on one line.
+var (
+	octal = regexp.MustCompile(`^\s*(?:- +)*(?:[\w.]+: +)?0[0-9]+\s*(?:#.*)?$`)
+	flow  = regexp.MustCompile(`^[^#"']*(?:: +|- +)[\[{][^#"']*(?:[\[{,]|: )\s*0[0-9]+\s*[,\]}]`)
+)
 
 // misread finds what YAML takes in another way than whoever wrote it, without a word: a second document,
 // which nobody reads, and a figure with a zero in front, which is octal.
@@ -233,16 +237,17 @@ func misread(text string) error {
 		line = strings.TrimRight(line, " \t\r\n")
 		mark, _, _ := strings.Cut(line, " ")
 		switch {
-		case line == "" || line[0] == '#' || line[0] == '%':
-		case mark == "...":
-			ended = begun
-		case ended || mark == "---" && begun:
+		case strings.TrimSpace(line) == "", strings.HasPrefix(strings.TrimSpace(line), "#"), line[0] == '%':
+			continue
+		case begun && (line == "---" || line == "..."):
+			ended = true
+			continue
+		case ended, begun && mark == "---":
 			return fmt.Errorf("line %d begins a second document; nothing of it would be read: write one", n)
-		default:
-			begun = begun || line != "---"
 		}
-		if m := octal.FindStringSubmatch(line); m != nil {
-			return fmt.Errorf("line %d: YAML reads %s as an octal number: leave the zero in front out, or quote a text", n, m[1])
+		begun = begun || line != "---"
+		if octal.MatchString(line) || flow.MatchString(line) {
+			return fmt.Errorf("line %d has a figure with a zero in front, which YAML reads as octal: leave the zero out, or quote a text", n)
 		}
 	}
 	return nil
@@ -458,7 +463,8 @@ func misspelt(vars map[string]string, keys []string) error {
 	return nil
 }
 
-// readSecret reads a file that holds a secret, which must not be everybody's on this machine to read.
+// readSecret reads a file that holds a secret, which must not be everybody's on this machine to write. Whether others
+// can read it is not for us to say: containers have such files mounted so, for themselves alone.
 func readSecret(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -469,8 +475,8 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode := info.Mode().Perm(); mode&0o007 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("%s is open to everybody on this machine (mode %04o): chmod o= %s", path, mode, path)
+	if mode := info.Mode().Perm(); mode&0o002 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("%s may be written by everybody on this machine (mode %04o): chmod o-w %s", path, mode, path)
 	}
 	return io.ReadAll(io.LimitReader(f, 64<<10))
 }

@@ -123,7 +123,7 @@ func (c *Config) outside() (key, why string) {
 	switch {
 	case !isLoopback(c.API.Listen):
 		return "api.listen", c.API.Listen + " is reachable from outside"
-	case err != nil || c.API.PublicURL != "" && !thisMachine(u.Hostname()):
+	case err != nil || c.API.PublicURL != "" && !thisMachine(u.Hostname()) && !strings.HasSuffix(u.Hostname(), ".localhost"): // RFC 6761 §6.3
 		return "api.public_url", c.API.PublicURL + " makes the API reachable from outside"
 	case len(c.API.TrustedProxies) > 0:
 		return "api.trusted_proxies", "a proxy makes the API reachable from outside"
@@ -263,7 +263,7 @@ func isLoopback(addr string) bool {
 
 // thisMachine reports whether a name or address of a host can only be this machine's.
 func thisMachine(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761 §6.3
+	if host == "localhost" {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

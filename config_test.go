@@ -97,10 +97,10 @@ func TestAWrongConfigurationNamesTheKey(t *testing.T) {
 		"a proxy beside the demo":       {"api:\n  trusted_proxies: [127.0.0.1/32]", "api.trusted_proxies", "the demo app"},
 		"a moved clock behind a proxy":  {"test_clock_offset: 1h\ndemo:\n  off: true\napi:\n  public_url: https://api.example.com", "test_clock_offset", "no proxy"},
 		"nothing kept in a database":    {"ephemeral: true\nstore:\n  url: postgres:///x", "ephemeral", "leave one of the two out"},
-		"a second document":             {"data: x\n---\nadmin:\n  listen: 0.0.0.0:1", "", "line 2 begins a second document"},
-		"what follows the end":          {"data: x\n...\nnonsense: 1", "", "line 3 begins a second document"},
-		"a figure that is octal":        {link + "  port: 02775", "", "line 5: YAML reads 02775 as an octal number"},
-		"an octal figure in a flow":     {"sandbox: {window: 010}", "", "line 1: YAML reads 010 as an octal number"},
+		"a second document":             {"data: x\n---\nadmin:\n  listen: 0.0.0.0:1", "", "line 3 begins a second document"},
+		"what follows the end":          {"data: x\n...\n# end\nnonsense: 1", "", "line 4 begins a second document"},
+		"a figure that is octal":        {link + "  port: 02775", "", "line 5 has a figure with a zero in front"},
+		"an octal figure in a flow":     {"sandbox: {window: 010}", "", "line 1 has a figure with a zero in front"},
 		"a ready file in no directory":  {"ready_file: /nowhere/at/all.json", "ready_file", "no directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	if err := os.WriteFile(open, []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZ\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(open, 0o644); err != nil { // whatever the umask
+	if err := os.Chmod(open, 0o666); err != nil { // whatever the umask
 		t.Fatal(err)
 	}
 	c, err := longlines.LoadConfig("", []string{"LONGLINES_SERVICE_PORT=8100", "LONGLINES_ADMIN_TOKEN_FILE=" + secret, "LONGLINES_SANDBOX_PHONES=+14255550100, +14255550102",
@@ -183,7 +183,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		"a wrong value":           {[]string{"LONGLINES_DEMO_OFF=perhaps"}, "demo.off", "environment LONGLINES_DEMO_OFF: "},
 		"a file that is not":      {[]string{"LONGLINES_ADMIN_TOKEN_FILE=/nowhere/token"}, "admin.token", "environment LONGLINES_ADMIN_TOKEN_FILE: "},
 		"a secret both ways":      {[]string{"LONGLINES_ADMIN_TOKEN=a", "LONGLINES_ADMIN_TOKEN_FILE=" + secret}, "admin.token", "both set"},
-		"a secret for everybody":  {[]string{"LONGLINES_ADMIN_TOKEN_FILE=" + open}, "admin.token", "chmod o= " + open},
+		"a secret for everybody":  {[]string{"LONGLINES_ADMIN_TOKEN_FILE=" + open}, "admin.token", "chmod o-w " + open},
 		"a misspelt variable":     {[]string{"LONGLINES_API_TRUSTED_PROXYS=10.0.0.7/32"}, "", "LONGLINES_API_TRUSTED_PROXIES is meant?"},
 		"links":                   {[]string{"LONGLINES_LINKS=x"}, "links", "in the configuration file only"},
 		"a phone that is none":    {[]string{"LONGLINES_SANDBOX_PHONES=+14255550100,hello"}, "sandbox.phones[1]", "not a number"},
@@ -227,6 +227,28 @@ routes:
 	}
 	if len(c.Routes) != 2 || c.Routes[0] != (longlines.RouteConfig{Prefix: "+1", Link: "carrier"}) || c.Routes[1].Prefix != "+" {
 		t.Fatalf("routes %+v", c.Routes)
+	}
+}
+
+// What only looks like an octal figure, or like a second document, is taken.
+func TestTextsWithZerosAndAnEndAreTaken(t *testing.T) {
+	c, err := longlines.LoadConfig(writeYAML(t, `---
+data: /srv/longlines-01
+links:
+- name: smsc-01
+  host: smsc-01
+  system_id: shop-007
+  password: "a: 0123"
+sandbox: {phones: ["+14255550100", "+14255550107"], window: 10} # not 010
+# the end
+---
+# nothing
+`), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Data != "/srv/longlines-01" || len(c.Links) != 1 || c.Links[0].Name != "smsc-01" || c.Links[0].Password != "a: 0123" || c.Sandbox.Window != 10 {
+		t.Fatalf("%+v", c)
 	}
 }
 

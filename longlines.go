@@ -22,6 +22,7 @@ import (
 	"longlines/api/adminv1"
 	"longlines/app"
 	"longlines/callback"
+	"longlines/gateway"
 	"longlines/number"
 	"longlines/oauth"
 	"longlines/queue"
@@ -295,8 +296,9 @@ func (p *Platform) Run(ctx context.Context) error {
 // serve runs an HTTP server until ctx ends, then lets it finish for ten seconds.
 func serve(ctx context.Context, s *http.Server, l net.Listener, cert, key string) error {
 	// Streams and long polls hang on the requests' context: it ends with the stage, or they would hold
-	// the shutdown up.
-	base, stop := context.WithCancel(context.Background())
+	// the shutdown up. The cause tells the gateway that it is not the caller who has gone.
+	base, cancel := context.WithCancelCause(context.Background())
+	stop := func() { cancel(gateway.ErrStopping) }
 	defer stop()
 	s.BaseContext = func(net.Listener) context.Context { return base }
 	failed := make(chan error, 1)
@@ -312,8 +314,8 @@ func serve(ctx context.Context, s *http.Server, l net.Listener, cert, key string
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
+	grace, over := context.WithTimeout(context.Background(), 10*time.Second)
+	defer over()
 	unblock := time.AfterFunc(time.Second, stop)
 	defer unblock.Stop()
 	err := s.Shutdown(grace)

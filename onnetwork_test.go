@@ -76,7 +76,7 @@ func TestAnOperatorsProxySaysWhoIsOnTheNetwork(t *testing.T) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	w := start(t, map[string]any{
-		"api.public_url": "https://api.example.com", "oauth.on_network.listen": "127.0.0.1:0", "oauth.on_network.tls_cert": filepath.Join(dir, "server.pem"), "oauth.on_network.tls_key": filepath.Join(dir, "server.key"),
+		"demo.off": true, "api.public_url": "https://api.example.com", "oauth.on_network.listen": "127.0.0.1:0", "oauth.on_network.tls_cert": filepath.Join(dir, "server.pem"), "oauth.on_network.tls_key": filepath.Join(dir, "server.key"),
 		"oauth.on_network.client_ca": filepath.Join(dir, "ca.pem"), "oauth.on_network.key": hex.EncodeToString(key),
 	})
 	for name, level := range map[string]string{"live": "production", "test": "sandbox"} {

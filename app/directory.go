@@ -47,7 +47,7 @@ type snapshot struct {
 	all    []*App // by name, deleted ones last
 	byID   map[ID]*App
 	byKey  map[string]*App
-	byName map[string]*App // living ones, lower case
+	byName map[string]*App // living ones, as Folded; of two the older
 	byCode map[number.ShortCode]*App
 }
 
@@ -101,7 +101,7 @@ func byNameLast(a, b *App) int {
 		}
 		return -1
 	}
-	if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
+	if c := strings.Compare(Folded(a.Name), Folded(b.Name)); c != 0 {
 		return c
 	}
 	return cmp.Compare(a.ID, b.ID)
@@ -115,7 +115,10 @@ func (s *snapshot) index(a *App) {
 	if a.Deleted {
 		return
 	}
-	s.byName[strings.ToLower(a.Name)] = a
+	name := Folded(a.Name)
+	if other := s.byName[name]; other == nil || other.ID > a.ID {
+		s.byName[name] = a
+	}
 	for _, c := range a.ShortCodes {
 		s.byCode[c] = a
 	}
@@ -127,8 +130,8 @@ func (s *snapshot) with(a *App) *snapshot {
 	if was := n.byID[a.ID]; was != nil {
 		n.all = slices.DeleteFunc(n.all, func(x *App) bool { return x == was })
 		delete(n.byKey, was.Key)
-		if !was.Deleted {
-			delete(n.byName, strings.ToLower(was.Name))
+		if name := Folded(was.Name); n.byName[name] == was {
+			delete(n.byName, name)
 		}
 		for _, c := range was.ShortCodes {
 			delete(n.byCode, c)
@@ -169,8 +172,11 @@ func (d *Directory) Operator(l Level) *App {
 
 // ByName finds a living app by its name, in any case of letters; nil if there is none.
 func (d *Directory) ByName(name string) *App {
-	return d.snap.Load().byName[strings.ToLower(strings.TrimSpace(name))]
+	return d.snap.Load().byName[Folded(strings.TrimSpace(name))]
 }
+
+// Folded is a name as names are compared: no two apps may have names that differ in the case of letters alone.
+func Folded(name string) string { return strings.ToLower(name) }
 
 // ByShortCode finds the living app that owns the short code; nil if there is none.
 func (d *Directory) ByShortCode(c number.ShortCode) *App { return d.snap.Load().byCode[c] }
@@ -221,9 +227,6 @@ func (d *Directory) Create(ctx context.Context, a App, secret string) (*App, str
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	if other := d.ByKey(a.Key); other != nil {
-		return nil, "", fmt.Errorf("create app %q: %w", a.Name, keyTaken(other))
-	}
 	made, err := d.put(ctx, a)
 	if err != nil {
 		return nil, "", fmt.Errorf("create app %q: %w", a.Name, err)
@@ -366,6 +369,15 @@ func (d *Directory) put(ctx context.Context, a App) (*App, error) {
 	if len(a.ShortCodes) == 0 {
 		a.ShortCodes = nil
 	}
+	made, err := d.keep(ctx, a)
+	if errors.Is(err, ErrTaken) && d.Reload(ctx) == nil { // by another node, of which this one has not heard yet
+		err = cmp.Or(d.free(a), err)
+	}
+	return made, err
+}
+
+// keep is put once the app has its form and is free.
+func (d *Directory) keep(ctx context.Context, a App) (*App, error) {
 	d.loading.Lock() // a reading that began before would not have it
 	defer d.loading.Unlock()
 	id, err := d.store.PutApp(ctx, a)
@@ -378,13 +390,20 @@ func (d *Directory) put(ctx context.Context, a App) (*App, error) {
 	return &a, nil
 }
 
-// free says which name or short code of an app another one has.
+// free says which name, key or short code of an app another one has.
 func (d *Directory) free(a App) error {
+	if other := d.ByKey(a.Key); other != nil && other.ID != a.ID {
+		return keyTaken(other)
+	}
 	if a.Deleted {
 		return nil
 	}
-	if other := d.ByName(a.Name); other != nil && other.ID != a.ID {
-		return &Taken{"name", fmt.Sprintf("%q is another app's", other.Name)}
+	// Whoever keeps its name may: a store of the first release may have two that differ in case alone, and the
+	// secret of either must be changed when it has leaked.
+	if was := d.ByID(a.ID); was == nil || was.Name != a.Name {
+		if other := d.ByName(a.Name); other != nil && other.ID != a.ID {
+			return &Taken{"name", fmt.Sprintf("%q is another app's", other.Name)}
+		}
 	}
 	for _, c := range a.ShortCodes {
 		if d.own[0] != nil && d.own[0].Owns(c) {

@@ -79,7 +79,7 @@ type importer struct {
 	level Level
 	list  []Import
 	wrong []*LineError
-	names map[string]int // in lower case: the line
+	names map[string]int // as Folded: the line
 	keys  map[string]int
 	codes map[number.ShortCode]int
 }
@@ -354,7 +354,7 @@ func (in *importer) add(line int, row map[string]string) bool {
 	if in.names == nil {
 		in.names, in.keys, in.codes = map[string]int{}, map[string]int{}, map[number.ShortCode]int{}
 	}
-	once(in, in.names, "name", strings.ToLower(a.Name), line)
+	once(in, in.names, "name", Folded(a.Name), line)
 	once(in, in.keys, "key", a.Key, line)
 	for _, c := range a.ShortCodes {
 		once(in, in.codes, "short_codes", c, line)

@@ -18,6 +18,6 @@ type Store interface {
 	Apps(ctx context.Context) ([]App, error)
 	// PutApp inserts (ID 0: one is assigned and returned) or replaces an app, and publishes the change.
 	// What is kept has the next Version; if the one in the store is not the Version given any more, the
-	// error is ErrChanged. A name, key or short code that another app has gives ErrTaken.
+	// error is ErrChanged. A name ([Folded]), key or short code that another app has gives ErrTaken.
 	PutApp(ctx context.Context, a App) (ID, error)
 }

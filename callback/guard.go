@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,8 +25,8 @@ type Guard struct {
 	HTTP bool
 	// Allow are networks allowed although they are not public. URLs may name addresses in them.
 	Allow []netip.Prefix
-	// Deny are networks refused although they are public: our own addresses.
-	Deny []netip.Prefix
+	// Deny are our own listeners, refused although they are public. What else is on our machine is not ours to refuse.
+	Deny []netip.AddrPort
 }
 
 // Refused is the guard's no. It is a mistake in a configuration, not a failure of the endpoint.
@@ -121,10 +122,8 @@ func (g *Guard) Control(network, address string, _ syscall.RawConn) error {
 func (g *Guard) checkAddr(a netip.Addr, port int) error {
 	no := func(reason string) error { return &Refused{netip.AddrPortFrom(a, uint16(port)).String(), reason} }
 	bare := a.WithZone("").Unmap()
-	for _, p := range g.Deny {
-		if p.Contains(bare) {
-			return no("it is one of the platform's own addresses")
-		}
+	if g.own(bare, port) {
+		return no("it is one of the platform's own addresses")
 	}
 	if g.allowed(a) {
 		return nil
@@ -142,13 +141,16 @@ func (g *Guard) checkAddr(a netip.Addr, port int) error {
 		if why, bad := notPublic(v4); bad {
 			return no(why + ", inside an IPv6 address")
 		}
-		for _, p := range g.Deny {
-			if p.Contains(v4) {
-				return no("it is one of the platform's own addresses")
-			}
+		if g.own(v4, port) {
+			return no("it is one of the platform's own addresses")
 		}
 	}
 	return nil
+}
+
+// own reports whether one of our listeners is there.
+func (g *Guard) own(a netip.Addr, port int) bool {
+	return slices.ContainsFunc(g.Deny, func(d netip.AddrPort) bool { return d.Addr() == a && int(d.Port()) == port })
 }
 
 func (g *Guard) port(p int) bool {

@@ -11,7 +11,7 @@ import (
 
 // The first table is what a dialer may really connect to: the address after the name was resolved.
 func TestGuardAtDialTime(t *testing.T) {
-	g := callback.Guard{Deny: []netip.Prefix{netip.MustParsePrefix("93.184.216.0/24")}}
+	g := callback.Guard{Deny: []netip.AddrPort{netip.MustParseAddrPort("93.184.216.34:443")}}
 	for _, tt := range []struct {
 		name, address string
 		ok            bool
@@ -27,6 +27,7 @@ func TestGuardAtDialTime(t *testing.T) {
 		{"our own public address may not be called", "93.184.216.34:443", false},
 		{"our own public address may not be called as v4-mapped", "[::ffff:93.184.216.34]:443", false},
 		{"our own public address may not be called through NAT64", "[64:ff9b::5db8:d822]:443", false},
+		{"another port of our own address may be called", "93.184.216.34:8443", true},
 		{"loopback", "127.0.0.1:443", false},
 		{"the end of loopback", "127.255.255.254:443", false},
 		{"this network", "0.0.0.0:443", false},

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -248,7 +249,7 @@ func (p *Poster) try(ctx context.Context, post Post) (a Attempt, retry bool, aft
 	res, err := p.client.Do(req)
 	a.Duration = time.Since(start)
 	if err != nil {
-		a.Error = reason(err, p.cfg.Timeout)
+		a.Error = words(reason(err, p.cfg.Timeout))
 		_, no := refused(err)
 		return a, !no, 0
 	}
@@ -258,7 +259,7 @@ func (p *Poster) try(ctx context.Context, post Post) (a Attempt, retry bool, aft
 	if a.Done {
 		return a, false, 0
 	}
-	a.Error = "answered " + res.Status
+	a.Error = words("answered " + res.Status)
 	if res.StatusCode >= 300 && res.StatusCode <= 399 {
 		a.Error += "; redirects are not followed"
 	}
@@ -280,6 +281,24 @@ func reply(res *http.Response) string {
 		return ""
 	}
 	return string(b)
+}
+
+// maxWords bounds what is kept of a failure's words, in characters.
+const maxWords = 200
+
+// words is what is kept of words that a listener may have chosen: a reason phrase may hold any octet
+// (docs/reference/reliability.md T21), and so may a header that is cited. Terminals obey some of it.
+func words(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+	if all := []rune(s); len(all) > maxWords {
+		s = string(all[:maxWords]) + "…"
+	}
+	return s
 }
 
 // reason puts a failure in words an app's owner understands, without our own addresses.

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
 	"longlines/app"
 	"longlines/callback"
@@ -171,6 +172,38 @@ func TestWhatBecomesOfAnAnswer(t *testing.T) {
 			}
 			if n := requests.Load(); n != 1 {
 				t.Errorf("%d requests, want 1", n)
+			}
+		})
+	}
+}
+
+// TestWhatAListenerSaysIsKeptInPrint: its status line is its own, octet by octet.
+func TestWhatAListenerSaysIsKeptInPrint(t *testing.T) {
+	for _, tt := range []struct{ name, head, want string }{
+		{"a reason", "HTTP/1.1 500 Out of flour\r\n", "answered 500 Out of flour"},
+		{"what a terminal obeys", "HTTP/1.1 500 \x1b]0;owned\x07\x1b[2J\u009b\r\n", "answered 500 \uFFFD]0;owned\uFFFD\uFFFD[2J\uFFFD"},
+		{"what is no text", "HTTP/1.1 302 a\x00b\xffc\r\nLocation: /\r\n", "answered 302 a\uFFFDb\uFFFDc; redirects are not followed"},
+		{"a story", "HTTP/1.1 500 " + strings.Repeat("é", 5000) + "\r\n", "answered 500 " + strings.Repeat("é", 187) + "…"},
+		{"a header that is none", "HTTP/1.1 500 x\r\n\x1b[2J\r\n", "malformed MIME header"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := server(t, func(w http.ResponseWriter, _ *http.Request) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close()
+				io.WriteString(c, tt.head+"Content-Length: 0\r\n\r\n")
+			})
+			p, r := poster(t, nil)
+			if err := p.Work(t.Context(), job(s.URL, "")); err != nil {
+				t.Fatal(err)
+			}
+			a := r.last(t)
+			if !strings.Contains(a.Error, tt.want) || strings.HasPrefix(tt.want, "answered") && a.Error != tt.want ||
+				strings.ContainsFunc(a.Error, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%+q", a.Error)
 			}
 		})
 	}

@@ -543,12 +543,20 @@ func (x *exchange) succeed(reply Reply) {
 	x.out.body = nil // it goes back to the pool
 }
 
+// ErrStopping is the cause with which whoever serves the gateway ends the context of its requests when it
+// stops (http.Server.BaseContext). A caller who is still waiting then is told to come again; without the
+// cause it would be taken for one that has gone.
+var ErrStopping = fmt.Errorf("the platform stops: %w", context.Canceled)
+
 // fail renders and writes a refusal. What is no Fault becomes one: 502 if the deadline is over, else
 // the general service error, whose cause goes to the log only.
 func (x *exchange) fail(err error) {
-	if x.r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		x.out.status, x.wrote, x.failed = statusGone, true, true // nobody is there to read it
-		return
+	if ctx := x.r.Context(); ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		if !errors.Is(context.Cause(ctx), ErrStopping) {
+			x.out.status = statusGone // nobody is there to read anything; see end
+			return
+		}
+		err = fault.Unavailable.Because(ErrStopping)
 	}
 	x.drain()
 	f := x.toFault(err)
@@ -711,6 +719,11 @@ func (x *exchange) end() {
 	}
 	x.release()
 	x.record()
+	if !x.wrote {
+		// The caller has gone, or a page left before it said anything. net/http would say 200 for us, and
+		// whoever has only closed its half of the connection would take that for a success.
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // release gives back what the request has taken, also when it ended badly.
@@ -722,7 +735,7 @@ func (x *exchange) release() {
 		k := x.call.Key
 		x.g.running.end(runningKey{k.Tenant, k.Scope, k.Key})
 	}
-	if x.charged && (!x.wrote || x.out.status >= 500) {
+	if x.charged && (x.out.status == 0 || x.out.status >= 500) {
 		x.giveBack()
 	}
 }

@@ -48,6 +48,7 @@ type site struct {
 	reg     *prometheus.Registry
 	clock   *clock
 	url     string
+	stop    func() // what longlines.go does to who still waits during a stop
 	client  *http.Client
 	app     *app.App
 	token   string
@@ -136,6 +137,10 @@ func (s *site) endpoints() []gateway.Endpoint {
 			}
 			return gateway.Reply{Body: thing{Number: s.made.Add(1)}}, nil
 		}),
+		row("POST", "/test/v1/taken", func(c *gateway.Call) (gateway.Reply, error) { // while we ran, on another node
+			s.lastKey.Store(c.Key)
+			return gateway.Reply{}, fault.IdempotencyMismatch
+		}),
 		row("POST", "/test/v1/slow", func(c *gateway.Call) (gateway.Reply, error) {
 			s.held <- struct{}{}
 			<-c.Context().Done()
@@ -209,6 +214,9 @@ func open(t testing.TB, change func(*gateway.Config)) *site {
 		t.Fatal(err)
 	}
 	srv := s.gateway.Server()
+	base, cancel := context.WithCancelCause(ctx)
+	s.stop = func() { cancel(gateway.ErrStopping) }
+	srv.BaseContext = func(net.Listener) context.Context { return base }
 	done := make(chan struct{})
 	go func() { defer close(done); srv.Serve(l) }()
 	s.url = "http://" + l.Addr().String()
@@ -217,6 +225,7 @@ func open(t testing.TB, change func(*gateway.Config)) *site {
 		s.client.CloseIdleConnections()
 		srv.Close()
 		<-done
+		s.stop()
 	})
 	s.app, s.token = s.newApp("alice")
 	return s
@@ -927,6 +936,16 @@ func TestIdempotency(t *testing.T) {
 			t.Fatal(r.StatusCode)
 		}
 	})
+	t.Run("a request that finds its key taken on another node leaves the other's answer alone", func(t *testing.T) {
+		first := s.do("POST", "/test/v1/taken", "{}", "Idempotency-Key", "shared")
+		if first.StatusCode != 422 {
+			t.Fatal(first.StatusCode, first.body)
+		}
+		k := s.lastKey.Load()
+		if saved, ok, err := s.store.SavedAnswer(context.Background(), k.Tenant, k.Scope, k.Key); err != nil || ok {
+			t.Fatalf("kept: %+v %v", saved, err)
+		}
+	})
 	t.Run("of a crowd with one key, one runs", func(t *testing.T) {
 		before := s.made.Load()
 		var wg sync.WaitGroup
@@ -1091,6 +1110,95 @@ func TestCallerLeaves(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// A caller that has closed its half of the connection looks like one that has gone, and may still be reading.
+func TestACallerThatHasOnlyFallenSilentHearsOfNoSuccess(t *testing.T) {
+	s := open(t, nil)
+	u, _ := url.Parse(s.url)
+	c, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(15 * time.Second))
+	fmt.Fprintf(c, "POST /test/v1/slow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", s.token)
+	<-s.held
+	c.(*net.TCPConn).CloseWrite()
+	if answer, err := io.ReadAll(c); err != nil || len(answer) > 0 {
+		t.Fatalf("%q %v", answer, err)
+	}
+	if err := <-s.ended; !errors.Is(err, context.Canceled) {
+		t.Fatalf("the handler was told %v", err)
+	}
+}
+
+func TestWhoStillWaitsDuringAStopIsTold(t *testing.T) {
+	var s *site
+	writes := make(chan error, 1)
+	s = open(t, func(c *gateway.Config) {
+		c.Endpoints = append(c.Endpoints, gateway.Endpoint{Method: "POST", Path: "/test/v1/write", API: "Test", Operation: "Write", Scope: "SMS",
+			Handle: func(c *gateway.Call) (gateway.Reply, error) {
+				s.held <- struct{}{}
+				err := s.store.SaveAnswer(c.Context(), s.app.Tenant(), "x", "y", gateway.Saved{Status: 200})
+				writes <- err
+				return gateway.Reply{Status: 201}, err
+			}})
+		c.Pages["GET /wait"] = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s.held <- struct{}{}
+			<-r.Context().Done()
+		})
+	})
+	if r := s.do("GET", "/test/v1/things", ""); r.StatusCode != 200 { // units of the quota are there
+		t.Fatal(r.StatusCode)
+	}
+	// The store is busy with a write of somebody else.
+	busy, free, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- s.store.EditSignIn(context.Background(), app.LevelSandbox, "1", func(*oauth.SignIn) error { close(busy); <-free; return nil })
+	}()
+	<-busy
+	type outcome struct {
+		reply
+		err error
+	}
+	call := func(method, path string) <-chan outcome {
+		c := make(chan outcome, 1)
+		go func() {
+			r, err := s.try(method, path, "")
+			c <- outcome{r, err}
+		}()
+		return c
+	}
+	slow, write, page := call("POST", "/test/v1/slow"), call("POST", "/test/v1/write"), call("GET", "/wait")
+	for range 3 {
+		<-s.held
+	}
+	slowOAuth := call("POST", "/oauth/v4/slow")
+	s.stop()
+	<-s.ended
+	for what, c := range map[string]<-chan outcome{"a call": slow, "a call that waits for the store": write} {
+		r := <-c
+		if r.err != nil || r.StatusCode != 503 || r.body != envelope(fault.Unavailable) || r.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %v %q %v", what, r.Response, r.body, r.err)
+		}
+	}
+	if err := <-writes; err == nil {
+		t.Error("it was written all the same")
+	}
+	if r := <-slowOAuth; r.err != nil || r.StatusCode != 503 || !strings.Contains(r.body, `"error":"temporarily_unavailable"`) {
+		t.Errorf("a path of OAuth: %v %q %v", r.Response, r.body, r.err)
+	}
+	if r := <-page; r.err == nil {
+		t.Errorf("a page that said nothing: %d %q", r.StatusCode, r.body)
+	}
+	close(free)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if log := s.log.String(); strings.Count(log, "the platform stops") != 3 {
+		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
 

@@ -178,11 +178,15 @@ func (x *exchange) once(r *http.Request) (done bool, err error) {
 }
 
 // keep stores the answer before it is written, so that a repeat at once finds it. A 5xx is not kept:
-// the repeat shall have its chance. If the answer cannot be kept it is given all the same: what it
+// the repeat shall have its chance. Nor is a mismatch: another node has taken the key meanwhile, for a
+// request whose answer belongs there. If the answer cannot be kept it is given all the same: what it
 // says is durable, and a repeat finds that by its key.
 func (x *exchange) keep() {
 	k := x.call.Key
 	if k == nil || !x.ran || x.out.status >= 500 || x.out.status == 0 {
+		return
+	}
+	if x.fault != nil && x.fault.Is(fault.IdempotencyMismatch) {
 		return
 	}
 	s := Saved{

@@ -53,10 +53,7 @@ func (x *exchange) giveBack() {
 	if !x.charged || !x.verdict.OK {
 		return
 	}
-	x.g.meter.GiveBack(x.key, x.verdict)
-	x.verdict.OK = false // once
-	x.verdict.Remaining[quota.Minute]++
-	x.verdict.Remaining[quota.Day]++
+	x.verdict = x.g.meter.GiveBack(x.key, x.verdict) // once: it is not OK any more
 }
 
 // limitHeaders tell the caller where it stands (docs/reference/conventions.md §3.8).

@@ -55,6 +55,7 @@ type Store interface {
 	// SavedAnswer reads the answer for the tenant's key in a scope (method and path), if it is not older
 	// than 24 h.
 	SavedAnswer(ctx context.Context, of app.Tenant, scope, key string) (s Saved, ok bool, err error)
-	// SaveAnswer stores the answer; the row may exist already without one. Durable on return.
+	// SaveAnswer stores the answer; the row may exist already without one. One of another Fingerprint stays
+	// as it is, unless its 24 h are over. Durable on return.
 	SaveAnswer(ctx context.Context, of app.Tenant, scope, key string, s Saved) error
 }

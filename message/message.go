@@ -180,7 +180,7 @@ type DLR struct {
 // durable; then, and only then, the connector answers the centre with ROK
 // (docs/reference/reliability.md §3.0 R1). Any error makes the connector answer RX_T_APPN.
 type Receiver interface {
-	// ReceiveSMS takes a text from a handset and returns the number of its row.
+	// ReceiveSMS takes a text from a handset and returns the number of its row, or of the text it repeats.
 	ReceiveSMS(ctx context.Context, in Incoming) (id.Number, error)
 	// Confirm says that the centre's answer for the row has been written to the socket.
 	Confirm(n id.Number)

@@ -19,14 +19,18 @@ import (
 type Credentials struct {
 	Key       string // client_id; with an assertion it may be absent
 	Secret    string
+	Raw       string // the secret as it came, if it may have been form-encoded or not; "": Secret is all
 	Assertion string // client_assertion of type urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 	Endpoint  string // the address that was called, as it is published; an assertion may name it as its audience
+	// Ends says that the call takes rights away: it is heard also while the store cannot note an assertion.
+	Ends bool
 }
 
 const (
 	maxClientAssertion = 8 << 10 // bytes
-	// clientAssertionLife is how long an assertion may be good for: one is made for each request.
-	clientAssertionLife = 5 * time.Minute
+	// clientAssertionLife is how long an assertion may be good for. One is made for each request, so that a minute
+	// would do; but there are clients that always say an hour.
+	clientAssertionLife = time.Hour
 	maxKeys             = 10
 	// tokenPath is where tokens are got. An assertion may name it wherever it is shown (RFC 9126 §2).
 	tokenPath = "/oauth/v4/token"
@@ -69,6 +73,9 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (*app.App, er
 	switch {
 	case a.Auth == app.AuthSecret && c.Assertion == "":
 		ok, err := s.apps.CheckSecret(ctx, a, c.Secret)
+		if err == nil && !ok && c.Raw != "" && c.Raw != c.Secret {
+			ok, err = s.apps.CheckSecret(ctx, a, c.Raw)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +83,7 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (*app.App, er
 			return nil, fault.ClientSecretWrong
 		}
 	case a.Auth == app.AuthKey && c.Assertion != "":
-		if err := s.checkAssertion(ctx, a, shown, c.Endpoint); err != nil {
+		if err := s.checkAssertion(ctx, a, shown, c); err != nil {
 			return nil, err
 		}
 	case a.Auth == app.AuthNone && c.Secret == "" && c.Assertion == "":
@@ -108,18 +115,18 @@ func parseAssertion(text string) (assertion, error) {
 
 // checkAssertion are the rules of RFC 7523 §3. An assertion is taken once, whatever becomes of the
 // request, by whichever node sees it first. Its errors are fault.ClientSecretWrong, or the store's.
-func (s *Service) checkAssertion(ctx context.Context, a *app.App, as assertion, endpoint string) error {
+func (s *Service) checkAssertion(ctx context.Context, a *app.App, as assertion, c Credentials) error {
 	wrong := func(why string) error { return fault.ClientSecretWrong.Because(errors.New(why)) }
 	now := s.now()
 	switch {
 	case as.Issuer != a.Key || as.Subject != a.Key:
 		return wrong("iss and sub are not the App Key")
-	case !s.addressed(as.Audience, endpoint):
+	case !s.addressed(as.Audience, c.Endpoint):
 		return wrong("aud is not this server alone")
 	case as.Expires == nil:
 		return wrong("exp is missing")
 	case as.Expires.Time().After(now.Add(clientAssertionLife + skew)):
-		return wrong("exp is too far ahead")
+		return wrong(fmt.Sprintf("exp is more than %s ahead", clientAssertionLife))
 	}
 	if err := as.inTime(now, clientAssertionLife+skew); err != nil {
 		return wrong(err.Error())
@@ -130,20 +137,23 @@ func (s *Service) checkAssertion(ctx context.Context, a *app.App, as assertion, 
 	}
 	h := as.jws.Signatures[0].Protected
 	signed := slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool {
-		if h.KeyID != "" && k.KeyID != "" && h.KeyID != k.KeyID || k.Algorithm != "" && k.Algorithm != h.Algorithm {
+		if h.KeyID != "" && k.KeyID != "" && h.KeyID != k.KeyID || k.Algorithm != "" && !sameAlgorithm(k.Algorithm, h.Algorithm) {
 			return false
 		}
-		_, err := as.jws.Verify(k.Key)
-		return err == nil
+		return verify(as.jws, k.Key) == nil
 	})
 	if !signed {
 		return wrong("signed by none of the keys on the account")
 	}
 	first, err := s.store.Once(ctx, sha256.Sum256([]byte("client assertion\x00"+a.Key+"\x00"+as.ID)), as.Expires.Time().Add(skew))
-	if err != nil {
+	switch {
+	case c.Ends && errors.Is(err, fault.Unavailable):
+		// On a full disk an app must be able to end its tokens (docs/reference/reliability.md P4). Whoever shows this
+		// assertion here again can only end tokens whose texts he holds; anywhere else it is still good for once.
+		s.log.WarnContext(ctx, "a client assertion was taken and could not be noted", "app_id", int64(a.ID), "error", err)
+	case err != nil:
 		return fmt.Errorf("note a client assertion: %w", err)
-	}
-	if !first {
+	case !first:
 		return wrong("it was used before")
 	}
 	return nil

@@ -108,7 +108,9 @@ func TestClientAssertions(t *testing.T) {
 	ctx := context.Background()
 	ec, other, p384 := newEC(t, elliptic.P256()), newEC(t, elliptic.P256()), newEC(t, elliptic.P384())
 	ed, long, stranger := newEd(t), newRSA(t), newEC(t, elliptic.P256())
-	w.bank(t, with(ec.jwk, "kid", "one"), with(other.jwk, "kid", "two"), p384.jwk, ed.jwk, with(long.jwk, "alg", "PS256"))
+	old, modern := newEd(t), newEd(t)
+	w.bank(t, with(ec.jwk, "kid", "one"), with(other.jwk, "kid", "two"), p384.jwk, ed.jwk, with(long.jwk, "alg", "PS256"),
+		with(old.jwk, "alg", "EdDSA"), with(modern.jwk, "alg", "Ed25519"))
 	now := w.clock.now().Unix()
 	type shown struct {
 		text string
@@ -128,11 +130,17 @@ func TestClientAssertions(t *testing.T) {
 	claim("for two names of ours", "", "aud", []string{issuer, tokenAt})
 	claim("without iat", "", "iat", nil)
 	claim("good for five minutes", "", "exp", now+300)
+	claim("good for an hour", "", "exp", now+3600)
+	claim("good for an hour, of which almost all is over", "", "iat", now-3595, "exp", now+5)
 	signed("with a type", "", ec, members{"alg": "ES256", "kid": "one", "typ": "JWT"})
 	signed("the other key", "", other, members{"alg": "ES256", "kid": "two"})
 	signed("without kid", "", other, members{"alg": "ES256"})
 	signed("ES384, a key without kid", "", p384, members{"alg": "ES384", "kid": "any"})
 	signed("EdDSA", "", ed, members{"alg": "EdDSA"})
+	signed("Ed25519", "", ed, members{"alg": "Ed25519"})
+	signed("Ed25519, a key registered for EdDSA", "", old, members{"alg": "Ed25519"})
+	signed("EdDSA, a key registered for Ed25519", "", modern, members{"alg": "EdDSA"})
+	signed("Ed25519, a key registered for it", "", modern, members{"alg": "Ed25519"})
 	signed("PS256", "", long, members{"alg": "PS256"})
 
 	all["no JWT"] = shown{"x", "not a JWT"}
@@ -147,6 +155,7 @@ func TestClientAssertions(t *testing.T) {
 	signed("a key that is not registered", "none of the keys", stranger, members{"alg": "ES256"})
 	signed("a key that is not registered, brought along", "none of the keys", stranger, members{"alg": "ES256", "jwk": stranger.jwk})
 	signed("the kid of another key", "none of the keys", ec, members{"alg": "ES256", "kid": "two"})
+	signed("Ed25519 by a key that is not registered", "none of the keys", newEd(t), members{"alg": "Ed25519"})
 	signed("another algorithm than the key is registered for", "none of the keys", long, members{"alg": "RS256"})
 	signed("a critical extension", "crit", ec, members{"alg": "ES256", "crit": []string{"exp"}})
 	claim("another iss", "iss and sub", "iss", "pizza")
@@ -158,11 +167,11 @@ func TestClientAssertions(t *testing.T) {
 	claim("for a longer name than ours", "aud", "aud", issuer+".evil.example")
 	claim("no exp", "exp", "exp", nil)
 	claim("exp is over", "exp", "exp", now-10)
-	claim("good for an hour", "exp", "exp", now+3600)
+	claim("good for longer than an hour", "exp is more than 1h0m0s ahead", "exp", now+3600+60)
 	claim("exp is text", "form", "exp", "soon")
 	claim("nbf is to come", "nbf", "nbf", now+30)
 	claim("iat is to come", "iat", "iat", now+30)
-	claim("made an hour ago", "iat", "iat", now-3600)
+	claim("made more than an hour ago", "iat", "iat", now-3660)
 	claim("no jti", "jti", "jti", nil)
 	claim("a jti that is too long", "jti", "jti", strings.Repeat("j", 129))
 	for name, c := range all {
@@ -229,6 +238,7 @@ func TestKeysThatAnAppMayRegister(t *testing.T) {
 		"each kind":               {keySet(t, ec.jwk, p384.jwk, ed.jwk, long.jwk), ""},
 		"ten":                     {keySet(t, eleven[:10]...), ""},
 		"with kid, use and alg":   {keySet(t, with(ec.jwk, "kid", "k", "use", "sig", "alg", "ES256")), ""},
+		"Ed25519 by both names":   {keySet(t, with(ed.jwk, "alg", "Ed25519"), with(ed.jwk, "alg", "EdDSA")), ""},
 		"nothing":                 {"", "JWK set"},
 		"no JSON":                 {"{", "JWK set"},
 		"a key without a set":     {keySet(t, ec.jwk)[len(`{"keys":[`) : len(keySet(t, ec.jwk))-2], "1 to 10"},

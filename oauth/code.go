@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -16,6 +17,19 @@ import (
 // Approve makes the subscriber's yes durable and returns the Location that carries the code. once names
 // the form that was sent; ErrUsed if it was taken before. Other errors are the store's.
 func (s *Service) Approve(ctx context.Context, r Request, who Person, once [32]byte) (location string, err error) {
+	return s.approve(ctx, r, who, Approval{Once: once})
+}
+
+// ApproveStanding is Approve of a request that nobody is asked about, because the subscriber has said yes to all
+// of it before. ErrNoConsent: that does not hold, or not any more. Other errors are the store's.
+func (s *Service) ApproveStanding(ctx context.Context, r Request, who Person) (location string, err error) {
+	a := Approval{Standing: true}
+	rand.Read(a.Once[:]) // there is no form
+	return s.approve(ctx, r, who, a)
+}
+
+// approve makes an approval of a request; of approval it is known how it came about.
+func (s *Service) approve(ctx context.Context, r Request, who Person, approval Approval) (location string, err error) {
 	// A sandbox app must not reach a live subscriber (docs/reference/conventions.md §3), whatever led here.
 	if who.Subscriber == "" || who.Level != r.App.Level {
 		return "", fmt.Errorf("approve: a person of the network %q for an app of %q", who.Level, r.App.Level)
@@ -28,15 +42,15 @@ func (s *Service) Approve(ctx context.Context, r Request, who Person, once [32]b
 	}
 	var text string
 	text, c.Hash = mint(s.sealer, c.ID)
-	approval := Approval{Once: once, Until: now.Add(FormLife), Code: c,
-		Consent: Consent{App: r.App.ID, Subscriber: who.Subscriber, Scopes: scopes, How: who.How, Given: now, Changed: now}}
+	approval.Until, approval.Code = now.Add(FormLife), c
+	approval.Consent = Consent{App: r.App.ID, Subscriber: who.Subscriber, Scopes: scopes, How: who.How, Given: now, Changed: now}
 	ctx = audit.With(ctx, audit.Entry{
 		Actor: "subscriber " + who.Subscriber.String(), Action: "consent given", Object: "app " + r.App.Name,
 		Detail: audit.Detail(decision{Scopes: scopes, How: who.How}),
 	})
 	if err := s.store.Approve(ctx, &approval); err != nil {
-		if errors.Is(err, ErrUsed) {
-			return "", ErrUsed
+		if errors.Is(err, ErrUsed) || errors.Is(err, ErrNoConsent) {
+			return "", err
 		}
 		return "", fmt.Errorf("keep a consent: %w", err)
 	}

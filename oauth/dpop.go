@@ -87,7 +87,7 @@ func checkProof(proof, method, address, access string, now time.Time) (key [32]b
 	if err := c.inTime(now, proofLife); err != nil {
 		return key, c, err
 	}
-	if _, err := j.Verify(h.JSONWebKey.Key); err != nil {
+	if err := verify(j, h.JSONWebKey.Key); err != nil {
 		return key, c, errors.New("the signature is not that of the jwk")
 	}
 	t, err := h.JSONWebKey.Thumbprint(crypto.SHA256)

@@ -84,6 +84,7 @@ func TestDPoPProofsThatAreTaken(t *testing.T) {
 		"ES256":                              {p: ec, alg: "ES256"},
 		"ES384":                              {p: newEC(t, elliptic.P384()), alg: "ES384"},
 		"EdDSA":                              {p: newEd(t), alg: "EdDSA"},
+		"Ed25519":                            {p: newEd(t), alg: "Ed25519"},
 		"RS256":                              {p: newRSA(t), alg: "RS256"},
 		"PS256":                              {p: newRSA(t), alg: "PS256"},
 		"the host in capitals":               {p: ec, alg: "ES256", change: []any{"htu", "HTTPS://API.Example.COM/oauth/v4/token"}},
@@ -171,6 +172,10 @@ func badProofs(t testing.TB, w *world) map[string]struct{ text, why, access stri
 	head("an RSA key with an EC algorithm", "signature", "jwk", long.jwk)
 	add("a P-384 key with ES256", "signature", p384.jwt(t, "ES256", with(header, "jwk", p384.jwk), claims))
 	add("signed by another key", "signature", other.jwt(t, "ES256", header, claims))
+	ed := newEd(t)
+	add("an Ed25519 key with ES256", "signature", ec.jwt(t, "ES256", with(header, "jwk", ed.jwk), claims))
+	add("an EC key with Ed25519", "signature", ed.jwt(t, "Ed25519", with(header, "alg", "Ed25519"), claims))
+	add("signed by another Ed25519 key", "signature", newEd(t).jwt(t, "Ed25519", with(header, "alg", "Ed25519", "jwk", ed.jwk), claims))
 	add("no signature", "signature", cut[0]+"."+cut[1]+".")
 	add("other claims than were signed", "signature", cut[0]+"."+part(t, with(claims, "jti", jti()))+"."+cut[2])
 	add("another header than was signed", "signature", part(t, with(header, "x", 1))+"."+cut[1]+"."+cut[2])

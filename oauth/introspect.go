@@ -35,6 +35,11 @@ func (s *Service) Introspect(ctx context.Context, by *app.App, token string) (In
 	if a == nil || a.Level != by.Level || a.Deleted || t.Revoked || !t.Rotated.IsZero() || !s.now().Before(t.Expires) {
 		return Introspection{}, nil
 	}
+	// What the account has become since may leave no use for a token: see Check and Refresh, for which a refresh token
+	// that is not bound is as good as before.
+	if t.Kind == KindAccess && a.DPoP && t.Key == [32]byte{} || t.Kind == KindRefresh && a.Public() && t.Subscriber == "" {
+		return Introspection{}, nil
+	}
 	// As the gateway decides: a consent may cover more than this token was issued for, and an account less.
 	covered := had(a, t)
 	if len(covered) == 0 { // a service might look no further than at active

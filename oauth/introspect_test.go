@@ -117,6 +117,51 @@ func TestIntrospect(t *testing.T) {
 			t.Fatal("a token that opens nothing is active")
 		}
 	})
+	t.Run("a bearer token of an app whose tokens are all bound opens nothing", func(t *testing.T) {
+		bearer, err := s.ClientCredentials(ctx, shop, "SMS", [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := func(bound bool) {
+			t.Helper()
+			if _, err := w.apps.Update(ctx, shop.ID, func(a *app.App) error { a.DPoP = bound; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all(true)
+		if live(t, s, bearer.Access) || see(t, guard, bearer.Access).Active || see(t, w.apps.ByID(shop.ID), bearer.Access).Active {
+			t.Error("it is active")
+		}
+		if !see(t, guard, own.Access).Active {
+			t.Error("a bound one is not")
+		}
+		// The refresh token gives bound ones.
+		if out, err := s.Refresh(ctx, w.apps.ByID(shop.ID), bearer.Refresh, "", key); err != nil || !see(t, guard, bearer.Refresh).Active || !see(t, guard, out.Access).Active {
+			t.Errorf("its refresh token is not, or what it gives: %v", err)
+		}
+		if all(false); !live(t, s, bearer.Access) || !see(t, guard, bearer.Access).Active {
+			t.Error("it is not active after that is over")
+		}
+	})
+	t.Run("a refresh token of an app that has become public gives nothing for the app itself", func(t *testing.T) {
+		out, err := s.ClientCredentials(ctx, w.pizza, "SMS", [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !see(t, guard, out.Refresh).Active {
+			t.Fatal("it is not active before")
+		}
+		public, err := w.apps.Update(ctx, w.pizza.ID, func(a *app.App) error { a.Auth = app.AuthNone; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Refresh(ctx, public, out.Refresh, "", key); !errors.Is(err, fault.InvalidGrant) || see(t, guard, out.Refresh).Active {
+			t.Errorf("refreshed %v, or it is active", err)
+		}
+		if live(t, s, out.Access) != see(t, guard, out.Access).Active {
+			t.Error("of the access token the gateway thinks otherwise")
+		}
+	})
 	t.Run("another app sees none", func(t *testing.T) {
 		if see(t, w.pizza, own.Access).Active || see(t, w.pizza, own.Refresh).Active {
 			t.Fatal("it does")

@@ -19,9 +19,12 @@ import (
 // compact form (RFC 7519, RFC 7515 §7.1), signed by a key of the client's.
 
 // algorithms are asymmetric only (RFC 9449 §4.3 rule 5): whoever checks such a signature cannot make one.
-var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.EdDSA, jose.RS256, jose.PS256}
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, ed25519Alg, jose.EdDSA, jose.RS256, jose.PS256}
 
-// Algorithms are the names (RFC 7518 §3.1, RFC 8037 §3.1) of what proofs and assertions may be signed with.
+// ed25519Alg is the name that takes the place of EdDSA (RFC 9864 §2.2). The library does not know it.
+const ed25519Alg = jose.SignatureAlgorithm("Ed25519")
+
+// Algorithms are the names (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2) of what proofs and assertions may be signed with.
 func Algorithms() []string {
 	names := make([]string, len(algorithms))
 	for i, a := range algorithms {
@@ -70,6 +73,37 @@ func parseJWS(text string, longest int) (*jose.JSONWebSignature, error) {
 		return nil, errors.New("crit has an extension that is not known")
 	}
 	return j, nil
+}
+
+// verify checks the signature.
+func verify(j *jose.JSONWebSignature, key any) error {
+	if k, ok := key.(ed25519.PublicKey); ok {
+		key = edVerifier(k)
+	}
+	_, err := j.Verify(key)
+	return err
+}
+
+// edVerifier is an Ed25519 key under both names of what it signs by.
+type edVerifier ed25519.PublicKey
+
+// VerifyPayload is that of [jose.OpaqueVerifier].
+func (k edVerifier) VerifyPayload(payload, signature []byte, alg jose.SignatureAlgorithm) error {
+	if alg != ed25519Alg && alg != jose.EdDSA || !ed25519.Verify(ed25519.PublicKey(k), payload, signature) {
+		return errors.New("the signature does not fit")
+	}
+	return nil
+}
+
+// sameAlgorithm reports whether two names are of one algorithm: EdDSA is Ed25519 here, for there is no other curve.
+func sameAlgorithm(a, b string) bool {
+	plain := func(alg string) string {
+		if alg == string(jose.EdDSA) {
+			return string(ed25519Alg)
+		}
+		return alg
+	}
+	return plain(a) == plain(b)
 }
 
 // parseClaims reads the payload. The library's JSON compares names as they are written and refuses one

@@ -101,7 +101,7 @@ func (p party) sign(t testing.TB, alg string, input []byte) []byte {
 		sig, err = p.key.Sign(rand.Reader, sum[:], crypto.SHA256)
 	case "PS256":
 		sig, err = p.key.Sign(rand.Reader, sum[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256})
-	case "EdDSA":
+	case "EdDSA", "Ed25519":
 		sig, err = p.key.Sign(rand.Reader, input, crypto.Hash(0))
 	default: // ES256, ES384, ES512
 		k := p.key.(*ecdsa.PrivateKey)

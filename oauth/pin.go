@@ -32,6 +32,12 @@ const (
 	pinSends    = 3 // PINs of a number, in sendWindow, none of which came back
 	sendWindow  = 10 * time.Minute
 
+	// Whoever takes care to stay below these would guess one in a hundred numbers a month, and text each all day. So
+	// they are counted until somebody signs in, and from here on each is followed by a lock, or a pause, as long as
+	// locks are. Who is on the network or in a browser that is remembered needs no PIN meanwhile.
+	mostMissed = 20
+	mostSent   = 10
+
 	addressTries  = 50 // of one address, in addressWindow
 	addressSends  = 20
 	addressWindow = 15 * time.Minute
@@ -112,10 +118,13 @@ func (st *SignIn) send(now time.Time, hash []byte) error {
 	if now.Sub(st.SendsFrom) >= sendWindow {
 		st.Sends, st.SendsFrom = 0, now
 	}
-	if now.Before(st.Locked) || st.Sends >= pinSends {
+	if now.Before(st.Locked) || now.Before(st.Paused) || st.Sends >= pinSends {
 		return errNoPIN
 	}
 	st.Sends++
+	if st.Sent++; st.Sent >= mostSent {
+		st.Paused = now.Add(lockLife(st.Sent - mostSent))
+	}
 	st.PIN, st.Expires = hash, now.Add(PINLife)
 	return nil
 }
@@ -129,10 +138,7 @@ func (st *SignIn) check(now time.Time, hash []byte) error {
 	usable := len(st.PIN) == len(open) && now.Before(st.Expires) && !locked
 	copy(open[:], st.PIN)
 	if subtle.ConstantTimeCompare(open[:], hash) == 1 && usable {
-		st.PIN, st.Expires = nil, time.Time{}
-		st.Sends, st.SendsFrom = 0, time.Time{} // it reached who asked for it
-		st.Tries, st.TriesFrom = 0, time.Time{}
-		st.Locks, st.Locked = 0, time.Time{}
+		*st = SignIn{} // it reached who asked for it
 		return nil
 	}
 	if !usable {
@@ -141,7 +147,8 @@ func (st *SignIn) check(now time.Time, hash []byte) error {
 	if now.Sub(st.TriesFrom) >= tryWindow {
 		st.Tries, st.TriesFrom = 0, now
 	}
-	if st.Tries++; st.Tries >= pinTries {
+	st.Tries++
+	if st.Missed++; st.Tries >= pinTries || st.Missed >= mostMissed {
 		st.Locked = now.Add(lockLife(st.Locks))
 		st.Locks++
 		st.Tries, st.TriesFrom = 0, time.Time{}
@@ -150,8 +157,8 @@ func (st *SignIn) check(now time.Time, hash []byte) error {
 	return ErrPIN
 }
 
-// lockLife is how long a number is locked that was so often before. Besides a sign-in, a day without any
-// try ends the row, because the store then forgets the number.
+// lockLife is how long a number is locked that was so often before. Besides a sign-in, a month without any
+// PIN ends the row, because the store then forgets the number.
 func lockLife(before int) time.Duration {
 	life := firstLock
 	for ; before > 0 && life < longestLock; before-- {

@@ -106,3 +106,39 @@ func TestASignInGivesBackWhatItTook(t *testing.T) {
 		}
 	}
 }
+
+// TestAMonthOfGuessing: whoever stays below all that is counted in a window gets few texts and few tries all the same.
+func TestAMonthOfGuessing(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		every        time.Duration
+		tries        int // of each PIN
+		texts, wrong int
+	}{
+		{"four tries each quarter of an hour", tryWindow, 4, 45, 60},
+		{"one try of each PIN", 5 * time.Minute, 1, 45, 60},
+		{"texts alone", 5 * time.Minute, 0, 45, 0},
+		{"as fast as it goes", time.Minute, 10, 45, 60},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var st SignIn
+			hash, bad := sha256.Sum256([]byte("the PIN")), make([]byte, sha256.Size)
+			texts, wrong := 0, 0
+			start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+			for now := start; now.Sub(start) < 30*24*time.Hour; now = now.Add(c.every) {
+				if st.send(now, hash[:]) == nil {
+					texts++
+				}
+				for range c.tries {
+					if len(st.PIN) > 0 && now.Before(st.Expires) {
+						wrong++
+					}
+					st.check(now, bad)
+				}
+			}
+			if texts > c.texts || wrong > c.wrong {
+				t.Errorf("%d texts and %d wrong PINs in 30 days, want at most %d and %d", texts, wrong, c.texts, c.wrong)
+			}
+		})
+	}
+}

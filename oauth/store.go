@@ -76,6 +76,9 @@ type Approval struct {
 	Until   time.Time // when the form expires, and Once may be forgotten
 	Consent Consent   // App, Subscriber, Scopes of this decision, How; out: as it now stands
 	Code    Code      // Consent and Generation are filled in by the store
+	// Standing says that nobody was asked: the consent in force must cover the scopes already. One that was taken
+	// back since somebody looked stays so.
+	Standing bool
 }
 
 // Exchange is a code or a rotated refresh token being spent: the row is marked and the tokens are
@@ -131,6 +134,11 @@ type SignIn struct {
 	TriesFrom time.Time `json:"tries_from,omitzero"`
 	Locks     int       `json:"locks,omitempty"` // how often tries ran out in a row
 	Locked    time.Time `json:"locked,omitzero"` // until when
+
+	// Since the last sign-in by PIN, however long ago.
+	Sent   int       `json:"sent,omitempty"`   // PINs sent
+	Paused time.Time `json:"paused,omitzero"`  // until when no more is
+	Missed int       `json:"missed,omitempty"` // wrong PINs
 }
 
 // Session is a browser that is remembered.
@@ -155,6 +163,9 @@ type Pushed struct {
 
 // ErrUsed is returned for a form, code or refresh token that another request has spent before.
 var ErrUsed = errors.New("spent already")
+
+// ErrNoConsent is returned where nobody was asked and the consent in force does not cover all of it.
+var ErrNoConsent = errors.New("no consent covers this")
 
 // Store keeps tokens, codes, consents and sign-ins. Each writing method returns after the commit.
 //
@@ -188,7 +199,8 @@ type TokenStore interface {
 
 // CodeStore keeps codes and pushed requests, and what may happen once.
 type CodeStore interface {
-	// Approve makes a decision durable; ErrUsed if the form was taken before.
+	// Approve makes a decision durable; ErrUsed if the form was taken before, ErrNoConsent if there was none and the
+	// subscriber must be asked (Standing).
 	Approve(ctx context.Context, a *Approval) error
 	Code(ctx context.Context, n id.Number) (c Code, ok bool, err error)
 	// Redeem marks a code of the app's as used and inserts its tokens; ErrUsed if another request was

@@ -78,8 +78,11 @@ type Verdict struct {
 	Remaining [2]int64         // units left in each window, as this node knows
 	Reset     [2]time.Duration // until each window ends
 
-	start [2]int64 // of the windows the unit was taken from
+	start [2]int64 // of the windows the unit was taken from; untaken where there was none
 }
+
+// untaken is the start of no window.
+const untaken = -1
 
 // RetryAfter is how long to wait after a refusal: until the window that refused ends.
 func (v Verdict) RetryAfter() time.Duration { return v.Reset[v.Window] }
@@ -208,10 +211,12 @@ func (m *Meter) Count(k Key, lim Limit) Verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.roll(now, lim)
+	var without [2]bool
 	for i := range c.win {
 		w := &c.win[i]
+		without[i] = w.available() <= 0
 		switch {
-		case w.available() > 0:
+		case !without[i]:
 			w.left--
 		case !w.dry:
 			w.owed = min(w.owed+1, w.limit)
@@ -220,23 +225,36 @@ func (m *Meter) Count(k Key, lim Limit) Verdict {
 	}
 	v := c.verdict(now, lim)
 	v.OK = true
+	for i := range without {
+		if without[i] {
+			v.start[i] = untaken
+		}
+	}
 	return v
 }
 
 // GiveBack returns the unit of a verdict that was OK (a 5xx, a replay; docs/reference/reliability.md
-// §3.7 Quota) to the windows it came from, if they are still running.
-func (m *Meter) GiveBack(k Key, v Verdict) {
+// §3.7 Quota) to the windows it came from, if they are still running. A window from which [Meter.Count]
+// could take none gets none: one that is owed may never be paid, and then there would be one more than
+// the limit. The verdict it gives is no longer OK, and has the unit among what remains.
+func (m *Meter) GiveBack(k Key, v Verdict) Verdict {
 	if !v.OK {
-		return
+		return v
 	}
+	v.OK = false
 	c := m.counter(k)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.win {
+		if v.start[i] == untaken {
+			continue
+		}
+		v.Remaining[i]++
 		if w := &c.win[i]; w.start == v.start[i] && w.left < w.limit {
 			w.left++
 		}
 	}
+	return v
 }
 
 // Look is the state of a key without spending, for an operator: it asks the source. What other nodes

@@ -273,6 +273,53 @@ func TestCount(t *testing.T) {
 			t.Fatalf("%d calls admitted beside them", got)
 		}
 	})
+	t.Run("a call that found no unit gives none back", func(t *testing.T) {
+		m := newMeter(t, &quotatest.Memory{}, newClock(noon))
+		lim := quota.Limit{PerMinute: 5, PerDay: 1000}
+		spend(t, m, lim, 10)
+		for range 4 {
+			v := m.GiveBack(key, m.Count(key, lim))
+			if v.OK || v.Remaining[quota.Minute] != 0 {
+				t.Errorf("after giving back: %+v", v)
+			}
+		}
+		if got, _ := spend(t, m, lim, 10); got > 0 {
+			t.Fatalf("%d calls admitted beyond the limit", got)
+		}
+	})
+	t.Run("nor does one whose unit is owed", func(t *testing.T) {
+		var slow atomic.Bool
+		release := make(chan struct{})
+		s := &quotatest.Memory{Fail: func() error {
+			if slow.Load() {
+				<-release
+			}
+			return nil
+		}}
+		lim := quota.Limit{PerMinute: 5, PerDay: 1000}
+		spend(t, newMeter(t, s, newClock(noon)), lim, 10) // another node, which leaves nothing
+		slow.Store(true)
+		m := newMeter(t, s, newClock(noon))
+		m.GiveBack(key, m.Count(key, lim)) // before we know that
+		close(release)
+		if got, _ := spend(t, m, lim, 10); got > 0 {
+			t.Fatalf("%d calls admitted beyond the limit", got)
+		}
+	})
+	t.Run("one that took a unit gives it back", func(t *testing.T) {
+		m := newMeter(t, &quotatest.Memory{}, newClock(noon))
+		lim := quota.Limit{PerMinute: 100, PerDay: 1000}
+		first, err := m.Spend(context.Background(), key, lim) // and now there are units in memory
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := m.GiveBack(key, m.Count(key, lim)); v.OK || v.Remaining != first.Remaining {
+			t.Fatalf("%+v, want %v", v, first.Remaining)
+		}
+		if got, _ := spend(t, m, lim, 150); got != 99 {
+			t.Fatalf("%d admitted", got)
+		}
+	})
 }
 
 func TestMemoryIsBounded(t *testing.T) {

@@ -166,8 +166,10 @@ func (f *Faults) Wrap(h http.Handler, answer func(w http.ResponseWriter, r *http
 			stop := f.clock.AfterFunc(delay, func() { close(over) })
 			select {
 			case <-over:
-			case <-r.Context().Done(): // the caller has gone
+			case <-r.Context().Done():
+				// The caller has gone, or we stop. One who can still read is told: a silent return would be an empty 200.
 				stop()
+				answer(w, r, http.StatusServiceUnavailable)
 				return
 			}
 		}

@@ -219,11 +219,11 @@ func TestFaultsStrikeTheAPI(t *testing.T) {
 		t.Errorf("after a delay: %q", body)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { _, body := get(ctx); done <- body }()
+	go func() { code, body := get(ctx); done <- fmt.Sprint(code, " ", body) }()
 	c.Await(1)
 	cancel()
-	if body := <-done; body != "" {
-		t.Errorf("to a caller that has gone: %q", body)
+	if got := <-done; got != "503 broken /sms" {
+		t.Errorf("whose request ended meanwhile: %q", got)
 	}
 }
 

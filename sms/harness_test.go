@@ -316,3 +316,14 @@ func (w *world) receive(from number.MSISDN, to number.ShortCode, text string) id
 	}
 	return n
 }
+
+// deliver hands in a text to the poller's code as it came on a connection, and gives the number of its row.
+func (w *world) deliver(conn int64, text string) id.Number {
+	w.t.Helper()
+	n, err := w.svc.ReceiveSMS(context.Background(), message.Incoming{Group: "g", From: alice.Address(), To: number.ShortCode("77777").Address(),
+		Text: text, Hash: 42, Conn: conn})
+	if err != nil || n == 0 {
+		w.t.Fatal(n, err)
+	}
+	return n
+}

@@ -63,10 +63,21 @@ func Keyword(text string) (word string, stop, start bool) {
 
 // optOuts is who has refused whose texts, in memory.
 type optOuts struct {
-	mu  sync.RWMutex
-	set map[optOut]struct{}
-	// pending are those whose commit is under way. A reload must not forget them.
-	pending map[optOut]int
+	reload sync.Mutex // held by one at a time: what was read earlier must not replace what was read later
+
+	mu      sync.RWMutex
+	set     map[optOut]struct{}
+	pending map[optOut]*change
+	// since is what was committed while a reload reads, which may have read what was before; nil if none
+	// does. True is an opt-out, false its end.
+	since map[optOut]bool
+}
+
+// change is an opt-out, or its end, whose commit is under way.
+type change struct {
+	again bool
+	stood bool // the opt-out stands without it
+	over  chan struct{}
 }
 
 type optOut struct {
@@ -88,26 +99,40 @@ func (s *Service) OptedOut(a app.ID, to number.MSISDN) bool {
 
 // ReloadOptOuts reads all opt-outs again, as after a change on another node.
 func (s *Service) ReloadOptOuts(ctx context.Context) error {
+	o := &s.optOuts
+	o.reload.Lock()
+	defer o.reload.Unlock()
+	o.mu.Lock()
+	o.since = map[optOut]bool{}
+	o.mu.Unlock()
 	all, err := s.cfg.Store.OptOuts(ctx)
-	if err != nil {
-		return wrap("read the opt-outs", err)
-	}
 	set := make(map[optOut]struct{}, len(all))
 	for _, o := range all {
 		if !o.Again {
 			set[optOut{o.App, o.From}] = struct{}{}
 		}
 	}
-	o := &s.optOuts
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for k := range o.pending {
-		set[k] = struct{}{}
+	since := o.since
+	o.since = nil
+	if err != nil {
+		return wrap("read the opt-outs", err)
+	}
+	for k, out := range since {
+		if out {
+			set[k] = struct{}{}
+		} else {
+			delete(set, k)
+		}
+	}
+	for k, c := range o.pending {
+		if !c.again {
+			_, c.stood = set[k]
+			set[k] = struct{}{}
+		}
 	}
 	o.set = set
-	if o.pending == nil {
-		o.pending = map[optOut]int{}
-	}
 	return nil
 }
 
@@ -116,37 +141,60 @@ func (s *Service) SetOptOut(ctx context.Context, o OptOut) error {
 	if o.At.IsZero() {
 		o.At = s.cfg.Now()
 	}
-	k := optOut{o.App, o.From}
-	undo := func(bool) {}
-	if !o.Again {
-		_, undo = s.optOuts.begin(k)
+	_, end, err := s.optOuts.begin(ctx, optOut{o.App, o.From}, o.Again)
+	if err != nil {
+		return wrap("record an opt-out", err)
 	}
-	err := s.cfg.Store.SetOptOut(context.WithoutCancel(ctx), o)
-	undo(err != nil)
-	if err == nil && o.Again {
-		s.optOuts.remove(k)
-	}
+	done := false
+	defer func() { end(done) }()
+	err = s.cfg.Store.SetOptOut(context.WithoutCancel(ctx), o)
+	done = err == nil
 	return wrap("record an opt-out", err)
 }
 
-// begin adds an opt-out before its commit, so that no text slips out in between and no second
-// confirmation is sent, and reports whether it is new. end must be called with whether the commit
-// failed; then a new one is taken out again.
-func (o *optOuts) begin(k optOut) (added bool, end func(failed bool)) {
+// begin announces an opt-out, or its end, before its commit, and reports whether it is news. An opt-out
+// counts from then on, so that no text slips out in between and no second confirmation is sent. A change
+// of what another is changing waits for that one until ctx ends: else a STOP and a START over two links
+// might be remembered in one order and stored in the other. end must be called with whether the change is
+// committed.
+func (o *optOuts) begin(ctx context.Context, k optOut, again bool) (news bool, end func(committed bool), err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, had := o.set[k]
-	o.set[k] = struct{}{}
-	o.pending[k]++
-	return !had, func(failed bool) {
+	for o.pending[k] != nil {
+		over := o.pending[k].over
+		o.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 		o.mu.Lock()
-		defer o.mu.Unlock()
-		if o.pending[k]--; o.pending[k] <= 0 {
-			delete(o.pending, k)
+		if err != nil {
+			return false, nil, err
 		}
-		if failed && !had && o.pending[k] == 0 {
-			delete(o.set, k)
-		}
+	}
+	_, stood := o.set[k]
+	c := &change{again: again, stood: stood, over: make(chan struct{})}
+	if o.pending == nil {
+		o.pending = map[optOut]*change{}
+	}
+	o.pending[k] = c
+	if !again {
+		o.set[k] = struct{}{}
+	}
+	return stood == again, func(committed bool) { o.end(k, c, committed) }, nil
+}
+
+func (o *optOuts) end(k optOut, c *change, committed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.pending, k)
+	close(c.over)
+	if c.again && committed || !c.again && !committed && !c.stood {
+		delete(o.set, k)
+	}
+	if committed && o.since != nil {
+		o.since[k] = !c.again
 	}
 }
 
@@ -155,14 +203,6 @@ func (o *optOuts) has(k optOut) bool {
 	defer o.mu.RUnlock()
 	_, ok := o.set[k]
 	return ok
-}
-
-func (o *optOuts) remove(k optOut) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.pending[k] == 0 {
-		delete(o.set, k)
-	}
 }
 
 // stopText and startText confirm; they fit into one segment.

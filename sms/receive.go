@@ -17,8 +17,8 @@ import (
 // (docs/reference/reliability.md §3.7 MO). A text to a code nobody owns is kept too, for the operator,
 // so that one number cannot block the line.
 //
-// The number returned is that of the row, for [Service.Confirm]; 0 if the centre had sent the text
-// before.
+// The number returned is that of the row, for [Service.Confirm]. If the centre had sent the text before,
+// it is that of the first time: once a repetition is answered, the same words are another text.
 func (s *Service) ReceiveSMS(ctx context.Context, in message.Incoming) (id.Number, error) {
 	now := s.cfg.Now()
 	if in.Time.IsZero() {
@@ -40,21 +40,30 @@ func (s *Service) ReceiveSMS(ctx context.Context, in message.Incoming) (id.Numbe
 			}
 		}
 	}
-	end := s.heed(r, a, &reply, now)
+	done := false
+	if o := s.asked(r, a, now); o != nil {
+		news, end, err := s.optOuts.begin(ctx, optOut{o.App, o.From}, o.Again)
+		if err != nil {
+			return 0, wrap("receive a text", err)
+		}
+		defer func() { end(done) }()
+		if news || !o.Again {
+			r.OptOut = o
+		}
+		if news {
+			r.Reply = s.confirmation(a, r, &reply)
+		}
+	}
 	err := s.cfg.Store.Receive(ctx, r)
-	done := err == nil && !r.Duplicate
-	end(!done)
-	if !done {
+	if done = err == nil && !r.Duplicate; !done {
 		s.settle(&post, nil)
 		s.settle(&reply, nil)
 		if err != nil {
 			return 0, wrap("receive a text", err)
 		}
+		r.MO.ID = r.Original
 		s.tellMO(r, a, "repeated by the centre")
-		return 0, nil
-	}
-	if r.OptOut != nil && r.OptOut.Again {
-		s.optOuts.remove(optOut{r.OptOut.App, r.OptOut.From})
+		return r.Original, nil
 	}
 	s.settle(&post, r.Added)
 	if r.Reply != nil {
@@ -100,32 +109,25 @@ func (s *Service) parties(in message.Incoming) (from number.MSISDN, a *app.App, 
 	return from, a, code
 }
 
-// heed adds to a reception what the subscriber's word demands. end must be called once the outcome of
-// the commit is known.
-func (s *Service) heed(r *Reception, a *app.App, p *place, now time.Time) (end func(failed bool)) {
-	end = func(bool) {}
+// asked gives the opt-out that a text demands, or the end of one that stands; nil if it is a text like any
+// other.
+func (s *Service) asked(r *Reception, a *app.App, now time.Time) *OptOut {
 	if a == nil || r.In.Total > 1 {
-		return end
+		return nil
 	}
 	word, stop, start := Keyword(r.MO.Text)
-	k := optOut{a.ID, r.MO.From}
-	switch {
-	case stop:
-		var added bool
-		added, end = s.optOuts.begin(k)
-		r.OptOut = &OptOut{App: a.ID, From: r.MO.From, Word: word, At: now}
-		if added {
-			r.Reply = s.confirmation(a, r, stopText(r.MO.To), p)
-		}
-	case start && s.optOuts.has(k):
-		r.OptOut = &OptOut{App: a.ID, From: r.MO.From, Word: word, At: now, Again: true}
-		r.Reply = s.confirmation(a, r, startText(r.MO.To), p)
+	if !stop && !(start && s.optOuts.has(optOut{a.ID, r.MO.From})) {
+		return nil
 	}
-	return end
+	return &OptOut{App: a.ID, From: r.MO.From, Word: word, At: now, Again: start}
 }
 
 // confirmation makes the one text that answers a STOP or START; nil if no route leads back.
-func (s *Service) confirmation(a *app.App, r *Reception, text string, p *place) *Acceptance {
+func (s *Service) confirmation(a *app.App, r *Reception, p *place) *Acceptance {
+	text := stopText(r.MO.To)
+	if r.OptOut.Again {
+		text = startText(r.MO.To)
+	}
 	acc, err := s.accept(a, r.MO.To.Address(), []number.MSISDN{r.MO.From}, text)
 	if err != nil {
 		s.cfg.Log.Warn("no confirmation of an opt-out", "component", "sms", "app_id", int64(a.ID), "to", r.MO.From, "err", err)

@@ -156,21 +156,27 @@ func TestATextToNobodysCodeIsKept(t *testing.T) {
 
 func TestADeliverSentAgainIsOneText(t *testing.T) {
 	w := newWorld(t, nil)
-	in := message.Incoming{Group: "g", From: alice.Address(), To: number.ShortCode("77777").Address(), Text: "once", Hash: 42, Conn: 1}
-	receive := func(conn int64) bool {
-		t.Helper()
-		in.Conn = conn
-		n, err := w.svc.ReceiveSMS(context.Background(), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n != 0
-	}
-	if !receive(1) || receive(2) {
+	first := w.deliver(1, "once")
+	if w.deliver(2, "once") != first || w.deliver(3, "once") != first {
 		t.Error("the same PDU on another connection, unconfirmed, was taken twice")
 	}
-	if !receive(1) {
+	if w.deliver(3, "once") == first {
 		t.Error("the same PDU on the same connection is another text")
+	}
+}
+
+func TestEqualTextsAreTextsOnceTheRepetitionIsAnswered(t *testing.T) {
+	w := newWorld(t, nil)
+	first := w.deliver(1, "HELP") // the connection breaks before the answer is written
+	w.svc.Confirm(w.deliver(2, "HELP"))
+	second := w.deliver(3, "HELP")
+	if second == first {
+		t.Error("another text was taken for a repetition of one whose answer was written at the second time")
+	}
+	w.svc.Confirm(second)
+	w.svc.Confirm(w.deliver(4, "HELP"))
+	if b, err := w.svc.Poll(context.Background(), w.grant(w.poller), "77777"); err != nil || len(b.Texts) != 3 {
+		t.Errorf("in the inbox: %+v, %v", b, err)
 	}
 }
 
@@ -208,6 +214,45 @@ func TestSegmentsAreJoined(t *testing.T) {
 	}
 	if p := w.post(); !strings.Contains(string(p.Body), "x…x") {
 		t.Errorf("posted %s", p.Body)
+	}
+}
+
+func TestManyTextsWithMissingSegmentsAreDeliveredInOneSweep(t *testing.T) {
+	w := newWorld(t, nil)
+	const n = 600
+	var wg sync.WaitGroup
+	for i := range n {
+		in := message.Incoming{Group: "g", From: alice.Address(), To: number.ShortCode("77777").Address(), ConcatRef: uint16(i), Total: 2, Part: 1, UD: []byte("x"), Text: "x"}
+		wg.Go(func() {
+			if _, err := w.svc.ReceiveSMS(context.Background(), in); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	w.move(25 * time.Hour)
+	over, stop := context.WithCancel(context.Background())
+	stop()
+	if err := w.svc.JoinStale(over); err != nil {
+		t.Fatal(err)
+	}
+	waits := func() int {
+		t.Helper()
+		b, err := w.svc.Poll(context.Background(), w.grant(w.poller), "77777")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Done(false)
+		return len(b.Texts) + b.Pending
+	}
+	if got := waits(); got != 0 {
+		t.Errorf("%d delivered by a platform that stops", got)
+	}
+	if err := w.svc.JoinStale(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := waits(); got != n {
+		t.Errorf("%d of %d were delivered", got, n)
 	}
 }
 

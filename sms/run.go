@@ -164,9 +164,21 @@ func (s *Service) giveUpWaiting(ctx context.Context) error {
 
 // joinStale delivers texts of which segments are still missing after a day, as far as they came.
 func (s *Service) joinStale(ctx context.Context) error {
+	before := s.cfg.Now().Add(-24 * time.Hour)
+	for ctx.Err() == nil {
+		n, err := s.joinSome(ctx, before)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinSome delivers some of them and reports how many: none if none are left.
+func (s *Service) joinSome(ctx context.Context, before time.Time) (n int, err error) {
 	// The places are found again by the job's number: the store calls back once or more per text.
 	places := map[id.Number]*place{}
-	joined, err := s.cfg.Store.JoinStale(context.WithoutCancel(ctx), s.cfg.Now().Add(-24*time.Hour), func(m MO) *queue.Job {
+	joined, err := s.cfg.Store.JoinStale(context.WithoutCancel(ctx), before, func(m MO) *queue.Job {
 		j := s.textJob(m)
 		if j != nil {
 			p := &place{}
@@ -188,7 +200,7 @@ func (s *Service) joinStale(ctx context.Context) error {
 	for _, p := range places {
 		s.settle(p, nil)
 	}
-	return err
+	return len(joined), err
 }
 
 func (s *Service) prune(ctx context.Context) error {

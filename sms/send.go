@@ -102,6 +102,10 @@ func (s *Service) Send(ctx context.Context, g oauth.Grant, out Outgoing) (Sent, 
 			if out.Key == nil || taken.Fingerprint != out.Key.Fingerprint {
 				return Sent{}, fault.IdempotencyMismatch
 			}
+			if taken.Ref == 0 {
+				// Another node refused it meanwhile, and keeps that answer: the next try gets it.
+				return Sent{}, fault.Unavailable.Because(taken)
+			}
 			return Sent{ID: taken.Ref, Name: s.Name(taken.Ref), Replayed: true}, nil
 		}
 		return Sent{}, wrap("accept a text", err)

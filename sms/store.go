@@ -180,6 +180,7 @@ type Reception struct {
 	Callback func(MO) *queue.Job
 
 	Duplicate bool       // out: repeated by the centre; nothing was stored
+	Original  id.Number  // out: the row of the text that it repeats
 	Waiting   bool       // out: a segment of a text that is not whole yet
 	Stored    MO         // out: the text as stored, joined
 	Added     *queue.Job // out: the job Callback made, to be pushed
@@ -218,7 +219,7 @@ type WorkerStore interface {
 	Report(ctx context.Context, r *Report) error
 	StoreOrphan(ctx context.Context, o *Orphan) error
 	Receive(ctx context.Context, r *Reception) error
-	// ConfirmMO notes, some time soon, that the centre's answer was written.
+	// ConfirmMO notes that the centre's answer for a text, or for what repeated it, was written.
 	ConfirmMO(n id.Number)
 
 	// MT reads a recipient for its job; a row whose checksum does not fit gives ErrCorrupt.
@@ -233,7 +234,8 @@ type WorkerStore interface {
 	// Overdue reads up to n recipients, after the given row, that no receipt has made final although
 	// their validity ended before the given moment.
 	Overdue(ctx context.Context, expired time.Time, after id.Number, n int) ([]MT, error)
-	// JoinStale turns segments older than the moment into partial texts and returns them.
+	// JoinStale turns segments older than the moment into partial texts, some of them at a time, and
+	// returns them: none if none are left.
 	JoinStale(ctx context.Context, before time.Time, callback func(MO) *queue.Job) ([]Reception, error)
 
 	// OptOuts reads all that stand.

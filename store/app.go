@@ -58,8 +58,8 @@ func (s *Store) Apps(ctx context.Context) ([]app.App, error) {
 }
 
 // PutApp inserts an app, or replaces it if it still is in the version given; else the error is
-// app.ErrChanged. A name, key or short code that another app has gives app.ErrTaken; a deleted app keeps
-// its key but neither its name nor its codes.
+// app.ErrChanged. A name (in any case of letters), key or short code that another app has gives app.ErrTaken;
+// a deleted app keeps its key but neither its name nor its codes.
 func (s *Store) PutApp(ctx context.Context, a app.App) (app.ID, error) {
 	scopes := make([]string, len(a.Scopes))
 	for i, sc := range a.Scopes {
@@ -81,16 +81,19 @@ func (s *Store) PutApp(ctx context.Context, a app.App) (app.ID, error) {
 			a.WaitForVerdict.Milliseconds(), quotas, ms(a.Created), int64(a.Promoted), flag(a.Deleted), a.Version + 1}
 		if n == 0 {
 			err := t.query(`INSERT INTO app (name, key, secret, auth, keys, owner, level, scopes, redirect_uri, on_network, dpop, introspect,
-				message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted, version)
-				VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, nil, args,
+				message_listener, status_listener, notification_url, verdict, quotas, created, promoted, deleted, version, folded)
+				VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id`, nil, append(args, app.Folded(a.Name)),
 				func(r *sql.Rows) error { return r.Scan(&n) })
 			if err != nil {
 				return err
 			}
 		} else {
+			// Who keeps its name keeps what the migration made of it.
 			rows, err := t.exec(`UPDATE app SET name = ?, key = ?, secret = ?, auth = ?, keys = ?, owner = ?, level = ?, scopes = ?, redirect_uri = ?,
 				on_network = ?, dpop = ?, introspect = ?, message_listener = ?, status_listener = ?, notification_url = ?, verdict = ?,
-				quotas = ?, created = ?, promoted = ?, deleted = ?, version = ? WHERE id = ? AND version = ?`, nil, append(args, n, a.Version)...)
+				quotas = ?, created = ?, promoted = ?, deleted = ?, version = ?,
+				folded = CASE WHEN name = ? THEN folded ELSE ? END WHERE id = ? AND version = ?`, nil,
+				append(args, a.Name, app.Folded(a.Name), n, a.Version)...)
 			if err != nil {
 				return err
 			}

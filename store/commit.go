@@ -6,11 +6,15 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"longlines/audit"
 	"longlines/fault"
@@ -110,13 +114,10 @@ func (s *Store) enqueue(ctx context.Context, k kind, arg any, queued func()) err
 	m := s.pool.Get().(*mutation)
 	m.kind, m.arg, m.err = k, arg, nil
 	m.state.Store(stateWaiting)
-	select {
-	case s.in <- m:
-	default:
-		s.stats.refused.Add(1)
+	if err := s.place(ctx, m); err != nil {
 		m.arg = nil
 		s.pool.Put(m)
-		return fault.Unavailable.Because(errBusy)
+		return fault.Unavailable.Because(err)
 	}
 	if queued != nil {
 		queued()
@@ -139,6 +140,29 @@ func (s *Store) enqueue(ctx context.Context, k kind, arg any, queued func()) err
 	m.arg, m.err = nil, nil
 	s.pool.Put(m)
 	return err
+}
+
+// place puts a mutation into the queue. If that is full the mutation is refused at once, but what takes rights away is
+// never shed (reliability.md P16): it waits for a place as long as its caller does, and gets it before others that come
+// later.
+func (s *Store) place(ctx context.Context, m *mutation) error {
+	select {
+	case s.in <- m:
+		return nil
+	default:
+	}
+	if !m.kind.ends() {
+		s.stats.refused.Add(1)
+		return errBusy
+	}
+	select {
+	case s.in <- m:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.ended:
+		return errClosed
+	}
 }
 
 // call runs a cold write in the next commit. If its context carries an entry for the audit (package
@@ -186,8 +210,8 @@ func newMutation() any { return &mutation{done: make(chan struct{}, 1)} }
 type lazy struct {
 	mu       sync.Mutex
 	records  []gateway.Record
-	confirms []id.Number
-	armed    bool // the committer knows
+	confirms map[id.Number]struct{} // they stay until they are committed: see [Store.confirmed]
+	armed    bool                   // the committer knows
 }
 
 const (
@@ -221,15 +245,15 @@ type lazyBatch struct {
 	confirms []id.Number
 }
 
-// takeLazy empties the lazy writes; nil if there are none.
+// takeLazy gives the lazy writes; nil if there are none.
 func (s *Store) takeLazy() *lazyBatch {
 	s.lazy.mu.Lock()
 	defer s.lazy.mu.Unlock()
 	if len(s.lazy.records)+len(s.lazy.confirms) == 0 {
 		return nil
 	}
-	b := &lazyBatch{s.lazy.records, s.lazy.confirms}
-	s.lazy.records, s.lazy.confirms, s.lazy.armed = nil, nil, false
+	b := &lazyBatch{s.lazy.records, slices.Collect(maps.Keys(s.lazy.confirms))}
+	s.lazy.records, s.lazy.armed = nil, false
 	return b
 }
 
@@ -353,19 +377,15 @@ func (c *committer) company(batch []*mutation) []*mutation {
 	return batch
 }
 
-// finish commits what waits when the store closes.
+// finish commits what waits when the store closes, the lazy writes last and once: they may fail.
 func (c *committer) finish() {
-	for {
-		batch := c.gather(nil)
-		if lz := c.s.takeLazy(); lz != nil {
-			m := newMutation().(*mutation)
-			m.kind, m.arg = kindLazy, lz
-			batch = append(batch, m)
-		}
-		if len(batch) == 0 {
-			return
-		}
+	for batch := c.gather(nil); len(batch) > 0; batch = c.gather(nil) {
 		c.commit(batch)
+	}
+	if lz := c.s.takeLazy(); lz != nil {
+		m := newMutation().(*mutation)
+		m.kind, m.arg = kindLazy, lz
+		c.commit([]*mutation{m})
 	}
 }
 
@@ -377,7 +397,7 @@ type committer struct {
 	nextTry time.Time     // not before: a lost connection is tried again
 	backoff time.Duration // of the next try
 	doubt   string        // PostgreSQL: the transaction whose COMMIT failed, and may have come through (see resolve)
-	pages   int           // estimate of what the log holds beyond the database
+	pages   int           // that the log holds beyond the database, about: SQLite
 	groups  [kinds][]*mutation
 	vals    []any // scratch, passed from one transaction to the next
 	named   []driver.NamedValue
@@ -540,9 +560,24 @@ func (c *committer) run(batch []*mutation) (err error) {
 		return err
 	}
 	c.vals, c.buf = t.vals[:0], t.buf[:0]
-	c.pages += 6 + t.bytes/3000 // 4 KiB a page, never quite full
+	if !c.s.d.postgres {
+		c.pages += c.logged()
+		if err := c.s.present(); err != nil {
+			return err
+		}
+	}
 	t.committed()
 	return nil
+}
+
+// logged is how many pages the connection has put into SQLite's log since it was last asked. What a statement touches
+// cannot be told from its values: to erase 2,000 rows may take as many pages, for the sake of an index.
+func (c *committer) logged() (pages int) {
+	c.conn.Raw(func(dc any) (err error) {
+		pages, _, err = dc.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, true)
+		return err
+	})
+	return pages
 }
 
 // exec runs a word of transaction control.
@@ -651,22 +686,26 @@ func (c *committer) checkpoint(idle bool) {
 	if c.s.d.postgres || c.conn == nil || c.pages < checkpointIdle || !idle && c.pages < checkpointBusy {
 		return
 	}
-	var busy, log, done int
-	err := c.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &done)
-	if err != nil {
-		switch c.s.d.trouble(err, c.s.noSpace) {
-		case troubleFull:
-			c.s.setTrouble(&c.s.full, fmt.Errorf("no space: %w", err))
-		case troubleFatal:
-			c.s.fatal(fmt.Errorf("checkpoint: %w", err))
-		}
-		return
-	}
-	c.pages = max(log-done, 0)
-	if log > checkpointRestart {
+	log, done, err := c.backfill("PASSIVE")
+	if err == nil && log > checkpointRestart {
 		// Readers have kept the log from starting over; wait for them once.
-		c.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(RESTART)").Scan(&busy, &log, &done)
+		log, done, err = c.backfill("RESTART")
 	}
+	switch c.s.d.trouble(err, c.s.noSpace) {
+	case troubleNone:
+		c.pages = max(log-done, 0)
+	case troubleFull:
+		c.s.setTrouble(&c.s.full, fmt.Errorf("no space: %w", err))
+	case troubleFatal:
+		c.s.fatal(fmt.Errorf("checkpoint: %w", err))
+	}
+}
+
+// backfill runs a checkpoint and tells how many pages the log has, and how many of them the database has now too.
+func (c *committer) backfill(mode string) (log, done int, err error) {
+	var busy int
+	err = c.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &log, &done)
+	return log, done, err
 }
 
 const (
@@ -688,8 +727,9 @@ type tx struct {
 	changes []change
 	entries []audit.Entry
 	buf     []byte
-	bytes   int  // written, about
 	calmed  bool // no orphan is left
+
+	confirms []id.Number // whose rows are deleted
 }
 
 // stmt finds or takes apart a statement.
@@ -818,7 +858,6 @@ func (t *tx) run(text string, rows []any, args []any, do func(p *prepared, n int
 	if p.cols == nil {
 		return do(p, 0, args)
 	}
-	t.bytes += weigh(rows)
 	for w := len(p.cols); len(rows) > 0; {
 		n := chunk(len(rows) / w)
 		part := rows[: n*w : n*w]
@@ -831,22 +870,6 @@ func (t *tx) run(text string, rows []any, args []any, do func(p *prepared, n int
 		rows = rows[n*w:]
 	}
 	return nil
-}
-
-// weigh is about how many bytes values take in a row.
-func weigh(vals []any) int {
-	n := 0
-	for _, v := range vals {
-		switch v := v.(type) {
-		case string:
-			n += 1 + len(v)
-		case []byte:
-			n += 1 + len(v)
-		default:
-			n += 6
-		}
-	}
-	return n
 }
 
 // flush writes what the kinds have left for the end.
@@ -872,6 +895,7 @@ func (t *tx) committed() {
 	if t.calmed {
 		t.s.orphaned.Store(false)
 	}
+	t.s.forget(t.confirms)
 	t.s.notify(t.changes)
 }
 

@@ -251,7 +251,7 @@ func (d dialect) trouble(err error, full func() bool) trouble {
 		return troubleNone
 	}
 	switch {
-	case errors.Is(err, errLeaseLost):
+	case errors.Is(err, errLeaseLost), errors.Is(err, errGone):
 		return troubleFatal
 	case errors.Is(err, errNotConnected):
 		return troubleLost
@@ -259,7 +259,9 @@ func (d dialect) trouble(err error, full func() bool) trouble {
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {
 		switch lite.Code() & 0xff {
-		case sqliteBusy, sqliteLocked, sqliteNoMem, sqliteProtocol:
+		case sqliteBusy, sqliteLocked, sqliteNoMem, sqliteProtocol, sqliteCantOpen:
+			// An open store cannot open its file once more when file descriptors run out. That says nothing of the storage;
+			// see present for a file that is gone.
 			return troubleBusy
 		case sqliteFull:
 			return troubleFull
@@ -268,7 +270,7 @@ func (d dialect) trouble(err error, full func() bool) trouble {
 				return troubleFull
 			}
 			return troubleFatal
-		case sqliteCorrupt, sqliteNotADB, sqliteReadOnly, sqliteCantOpen:
+		case sqliteCorrupt, sqliteNotADB, sqliteReadOnly:
 			return troubleFatal
 		}
 		return troubleLogic

@@ -174,7 +174,8 @@ type saving struct {
 	header string
 }
 
-// SaveAnswer stores the answer. The row may be there already without one; its Ref stands.
+// SaveAnswer stores the answer. The row may be there already without one; its Ref stands. One of another
+// fingerprint is of another request, perhaps on another node, and stays as it is.
 func (s *Store) SaveAnswer(ctx context.Context, of app.Tenant, scope, key string, v gateway.Saved) error {
 	if of == (app.Tenant{}) {
 		return errTenant
@@ -207,8 +208,9 @@ func (t *tx) save(batch []*mutation) error {
 		INSERT INTO idempotency (app, scope, key, ref, fingerprint, status, header, body, created)
 		SELECT app, scope, key, ref, fingerprint, status, header, body, created FROM r WHERE true
 		ON CONFLICT (app, scope, key) DO UPDATE SET status = excluded.status, header = excluded.header, body = excluded.body,
+			fingerprint = excluded.fingerprint,
 			ref = CASE WHEN idempotency.ref = 0 OR idempotency.created < ? THEN excluded.ref ELSE idempotency.ref END,
-			fingerprint = CASE WHEN idempotency.created < ? THEN excluded.fingerprint ELSE idempotency.fingerprint END,
-			created = CASE WHEN idempotency.created < ? THEN excluded.created ELSE idempotency.created END`, v, old, old, old)
+			created = CASE WHEN idempotency.created < ? THEN excluded.created ELSE idempotency.created END
+			WHERE idempotency.fingerprint = excluded.fingerprint OR idempotency.created < ?`, v, old, old, old)
 	return err
 }

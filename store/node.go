@@ -231,6 +231,9 @@ func (t *tx) fence() error {
 	return err
 }
 
+// noConn is the number of no connection: theirs are drawn at random and never negative.
+const noConn = -1
+
 // lockNode locks the node's own row and gives the number of the transaction that does.
 func (c *committer) lockNode(ctx context.Context, how string) (xid string, err error) {
 	err = c.conn.QueryRowContext(ctx, "SELECT pg_current_xact_id()::xid::text FROM node WHERE incarnation = $1 "+how, c.s.self).Scan(&xid)
@@ -244,6 +247,9 @@ func (c *committer) lockNode(ctx context.Context, how string) (xid string, err e
 // that it claimed or added as held, and nobody here knows: its writers were refused (R2, R3). It is the first thing
 // done after such a commit, so there is never more than one in doubt, and the jobs are told from those that are held
 // here by the transaction that wrote their rows.
+//
+// So are the PDUs it brought. Their centres were asked to send them again, on the same connection, where a like PDU
+// would be another text: they are made to have come on none.
 //
 // The server may still be at it. The lock of the row waits for its end, because the fence of each transaction has a
 // share in it.
@@ -268,11 +274,16 @@ func (c *committer) resolve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	seen, err := c.conn.ExecContext(ctx, "UPDATE seen SET conn = $1 WHERE xmin = $2::text::xid", noConn, c.doubt)
+	if err != nil {
+		return err
+	}
 	if _, err := c.conn.ExecContext(ctx, "COMMIT"); err != nil {
 		return err
 	}
 	n, _ := res.RowsAffected()
-	c.s.log.Info("the outcome of the commit that got no answer is known", "jobs_freed", n)
+	again, _ := seen.RowsAffected()
+	c.s.log.Info("the outcome of the commit that got no answer is known", "jobs_freed", n, "texts_expected_again", again)
 	c.doubt = ""
 	return nil
 }

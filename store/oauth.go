@@ -153,12 +153,18 @@ func (t *tx) exchange(of app.Tenant, x *oauth.Exchange, spend string, args ...an
 }
 
 // Approve makes a decision durable: the form is spent, the consent in force is given or extended, the
-// code is inserted. oauth.ErrUsed: the form was taken before.
+// code is inserted. oauth.ErrUsed: the form was taken before. oauth.ErrNoConsent: nobody was asked, and the consent
+// in force does not cover the scopes.
 func (s *Store) Approve(ctx context.Context, a *oauth.Approval) error {
 	fresh := int64(s.ids.Next()) // the consent's, if there is none in force
 	var c oauth.Consent
 	var generation int64
 	err := s.call(ctx, func(t *tx) error {
+		if a.Standing {
+			if err := t.stands(&a.Consent); err != nil {
+				return err
+			}
+		}
 		n, err := t.exec(`INSERT INTO once (key, until) VALUES (?,?) ON CONFLICT DO NOTHING`, nil, a.Once[:], ms(a.Until))
 		if err != nil {
 			return err
@@ -196,6 +202,20 @@ func (s *Store) Approve(ctx context.Context, a *oauth.Approval) error {
 	}
 	a.Consent, a.Code.Consent, a.Code.Generation = c, c.ID, generation
 	return nil
+}
+
+// stands refuses scopes that the consent in force does not cover. Until the commit nobody takes it back.
+func (t *tx) stands(c *oauth.Consent) error {
+	covered, ok := "", false
+	err := t.query(`SELECT scopes FROM consent WHERE app = ? AND subscriber = ? AND revoked = 0 {lock}`, nil,
+		[]any{int64(c.App), string(c.Subscriber)}, func(r *sql.Rows) error {
+			ok = true
+			return r.Scan(&covered)
+		})
+	if err == nil && (!ok || union(covered, c.Scopes) != covered) {
+		err = refuse(oauth.ErrNoConsent)
+	}
+	return err
 }
 
 // union adds scopes to a list: those that were there first keep their places.

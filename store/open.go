@@ -18,8 +18,8 @@
 // each kind into a few statements over many rows, commits once and answers everybody. A batch is what
 // has gathered while the last one was being synced; only where many callers have just been answered does
 // it wait a moment for them, and never while idle. A full channel is
-// answered fault.Unavailable at once. A mutation that the engine refuses is found by halving the batch
-// and fails alone.
+// answered fault.Unavailable at once, except to what takes rights away: that waits for a place. A mutation
+// that the engine refuses is found by halving the batch and fails alone.
 //
 // # Row numbers
 //
@@ -114,7 +114,8 @@ type Store struct {
 	now     func() time.Time
 	dir     string // SQLite: where the file is
 	file    string
-	rm      bool // Close removes dir
+	inode   os.FileInfo // of the file
+	rm      bool        // Close removes dir
 	lock    *os.File
 	write   *sql.DB // the committer's connection, and the heartbeat's
 	read    *sql.DB
@@ -146,7 +147,6 @@ type Store struct {
 	watch    watchers
 	orphaned atomic.Bool  // receipts without a segment may be there
 	low      atomic.Int64 // no recipient below is without a final state
-	erased   atomic.Int64 // texts below are erased
 }
 
 //go:embed migrations
@@ -214,6 +214,29 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.enter(ctx); err != nil {
 		return fmt.Errorf("enter %s: %w", where, err)
 	}
+	if err := s.openReaders(ctx); err != nil {
+		return fmt.Errorf("open %s for reading: %w", where, err)
+	}
+	return nil
+}
+
+// openReaders opens all reading connections of an embedded store, so that none needs a file descriptor when there may
+// be none left.
+func (s *Store) openReaders(ctx context.Context) error {
+	if s.d.postgres {
+		return nil
+	}
+	for range readers {
+		conn, err := s.read.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close() // when all are open
+		var n int
+		if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM meta").Scan(&n); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -243,10 +266,14 @@ func (s *Store) openSQLite() error {
 		return err
 	}
 	// The file holds message texts: nobody else may read it.
-	if f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
 		return err
-	} else {
-		f.Close()
+	}
+	s.inode, err = f.Stat()
+	f.Close()
+	if err != nil {
+		return err
 	}
 	// The names of new files must survive a power cut as well.
 	for _, dir := range [...]string{s.dir, filepath.Dir(s.dir)} {
@@ -270,10 +297,13 @@ func (s *Store) openSQLite() error {
 	}
 	s.write.SetMaxOpenConns(1)
 	s.write.SetMaxIdleConns(1)
-	s.read.SetMaxOpenConns(4)
-	s.read.SetMaxIdleConns(4)
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
 	return nil
 }
+
+// readers is how many reading connections an embedded store has.
+const readers = 4
 
 const (
 	pingIdle = time.Second     // a connection that has been idle for longer is asked whether it works
@@ -489,6 +519,19 @@ func (s *Store) fatal(err error) {
 			go s.cfg.OnFatal(err)
 		}
 	})
+}
+
+var errGone = errors.New("the file of the store is gone from its place")
+
+// present is an error if the file of an embedded store is no longer where the next start would look for it: removed,
+// moved, unmounted, or another in its place. What is written then goes to a file that nobody will open again. SQLite
+// itself relies on a file's identity not changing while it is open.
+func (s *Store) present() error {
+	fi, err := os.Stat(s.file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(fi, s.inode) {
+		return fmt.Errorf("%w: %s", errGone, s.file)
+	}
+	return nil
 }
 
 // minFree is the space below which writes are refused (reliability.md §4-27).

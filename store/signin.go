@@ -11,6 +11,9 @@ import (
 	"longlines/oauth"
 )
 
+// noSignIn is the state of a number of which nothing is open: its zero value, as encoding/json writes it.
+const noSignIn = "{}"
+
 // EditSignIn changes a number's state in one commit: no other edit of it comes in between, on any node.
 // edit's error is returned, and does not undo what it changed.
 func (s *Store) EditSignIn(ctx context.Context, level app.Level, m number.MSISDN, edit func(*oauth.SignIn) error) error {
@@ -18,7 +21,7 @@ func (s *Store) EditSignIn(ctx context.Context, level app.Level, m number.MSISDN
 	err := s.do(ctx, kindFunc, func(t *tx) error {
 		// A row that is not there cannot be locked.
 		key := []any{string(level), string(m)}
-		if _, err := t.exec(`INSERT INTO signin (level, msisdn, state, touched) VALUES (?,?,?,0) ON CONFLICT DO NOTHING`, nil, key[0], key[1], "{}"); err != nil {
+		if _, err := t.exec(`INSERT INTO signin (level, msisdn, state, touched) VALUES (?,?,?,0) ON CONFLICT DO NOTHING`, nil, key[0], key[1], noSignIn); err != nil {
 			return err
 		}
 		var text []byte
@@ -34,11 +37,7 @@ func (s *Store) EditSignIn(ctx context.Context, level app.Level, m number.MSISDN
 		if text, err = json.Marshal(st); err != nil {
 			return err
 		}
-		touched := t.now
-		if st.Locked.After(touched) {
-			touched = st.Locked // or the sweep would end a long lock early
-		}
-		_, err = t.exec(`UPDATE signin SET state = ?, touched = ? WHERE level = ? AND msisdn = ?`, nil, string(text), ms(touched), key[0], key[1])
+		_, err = t.exec(`UPDATE signin SET state = ?, touched = ? WHERE level = ? AND msisdn = ?`, nil, string(text), ms(t.now), key[0], key[1])
 		return err
 	})
 	if err != nil {

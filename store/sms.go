@@ -900,25 +900,19 @@ func (s *Store) Overdue(ctx context.Context, expired time.Time, after id.Number,
 	}
 	// Nothing accepted after that moment has expired by it; and below the lowest row that was not final
 	// when we last looked none ever will be again, so the look-up does not read the same rows twice.
-	top := id.At(expired)
+	from, top := int64(after)+1, int64(id.At(expired))
 	if after == 0 {
-		var low sql.NullInt64
-		row, err := s.row(ctx, `SELECT min(id) FROM mt WHERE id > ? AND id < ? AND state < 10`, s.low.Load(), int64(top))
-		if err != nil {
+		var err error
+		if from, err = s.firstOpen(ctx, top); err != nil {
 			return nil, err
-		}
-		if err := row.Scan(&low); err != nil {
-			return nil, err
-		}
-		after = top - 1
-		if low.Valid {
-			after = id.Number(low.Int64) - 1
-		}
-		s.low.Store(max(int64(after), 0))
-		if !low.Valid {
-			return nil, nil
 		}
 	}
-	return s.mts(ctx, `SELECT `+mtColumns+` FROM mt WHERE id > ? AND id < ? AND state < 10 AND expires < ? ORDER BY id LIMIT ?`,
-		int64(after), int64(top), ms(expired), int64(n))
+	var out []sms.MT
+	err := s.steps(ctx, "mt", "id", from, top, readStep, func(first, last int64) (bool, error) {
+		more, err := s.mts(ctx, `SELECT `+mtColumns+` FROM mt WHERE id >= ? AND id <= ? AND state < 10 AND expires < ? ORDER BY id LIMIT ?`,
+			first, last, ms(expired), int64(n-len(out)))
+		out = append(out, more...)
+		return len(out) < n, err
+	})
+	return out, err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"time"
 
 	"longlines/app"
@@ -27,16 +29,40 @@ func (s *Store) Receive(ctx context.Context, r *sms.Reception) error {
 	return s.do(ctx, kindReceive, r)
 }
 
-// ConfirmMO notes, some time soon, that the centre's answer was written: the same PDU again is then
-// another text.
+// ConfirmMO notes that the centre's answer was written: the same PDU again is then another text, on this
+// node from now on, on others some time soon.
 func (s *Store) ConfirmMO(n id.Number) {
 	s.later(func(l *lazy) bool {
 		if len(l.confirms) >= maxConfirms {
 			return false
 		}
-		l.confirms = append(l.confirms, n)
+		if l.confirms == nil {
+			l.confirms = map[id.Number]struct{}{}
+		}
+		l.confirms[n] = struct{}{}
 		return true
 	})
+}
+
+// confirmed reports whether the answer for a text was written, although its row is still there: the
+// commit that deletes it may be half a second away, or have failed.
+func (s *Store) confirmed(n id.Number) bool {
+	s.lazy.mu.Lock()
+	defer s.lazy.mu.Unlock()
+	_, ok := s.lazy.confirms[n]
+	return ok
+}
+
+// forget drops the confirmations that are committed.
+func (s *Store) forget(list []id.Number) {
+	if len(list) == 0 {
+		return
+	}
+	s.lazy.mu.Lock()
+	defer s.lazy.mu.Unlock()
+	for _, n := range list {
+		delete(s.lazy.confirms, n)
+	}
 }
 
 func (t *tx) confirm(list []id.Number) error {
@@ -45,6 +71,7 @@ func (t *tx) confirm(list []id.Number) error {
 		v[i] = int64(n)
 	}
 	_, err := t.exec(`WITH {r id int} DELETE FROM seen WHERE id IN (SELECT id FROM r)`, v)
+	t.confirms = append(t.confirms, list...)
 	return err
 }
 
@@ -52,21 +79,34 @@ func (t *tx) confirm(list []id.Number) error {
 const seenLife = 10 * time.Minute
 
 func (t *tx) receive(batch []*mutation) error {
+	var groups []group
+	for _, m := range batch {
+		if r := m.arg.(*sms.Reception); r.In.Total > 1 {
+			groups = append(groups, groupOf(r))
+		}
+	}
+	if err := t.lockGroups(groups); err != nil {
+		return err
+	}
 	known, err := t.loadSeen(batch)
 	if err != nil {
 		return err
 	}
-	var rows, seen, outs []any
-	var back []sms.OptOut
+	var rows, seen []any
+	var words []sms.OptOut
 	var replies []*sms.Acceptance
+	moved := map[id.Number]int64{}
 	for _, m := range batch {
 		r := m.arg.(*sms.Reception)
-		r.Duplicate, r.Waiting, r.Stored, r.Added = false, false, sms.MO{}, nil
+		r.Duplicate, r.Original, r.Waiting, r.Stored, r.Added = false, 0, false, sms.MO{}, nil
 		if h := r.In.Hash; h != 0 {
-			if r.Duplicate = repeated(known[h], r.In.Conn); r.Duplicate {
+			if u := original(known[h], r.In.Conn); u != nil {
+				u.conn = r.In.Conn
+				moved[u.row] = u.conn
+				r.Duplicate, r.Original = true, u.row
 				continue
 			}
-			known[h] = append(known[h], r.In.Conn)
+			known[h] = append(known[h], unconfirmed{r.MO.ID, r.In.Conn})
 			seen = append(seen, int64(r.MO.ID), h, r.In.Conn, ms(t.now))
 		}
 		mo := r.MO
@@ -86,13 +126,8 @@ func (t *tx) receive(batch []*mutation) error {
 		if !r.Waiting {
 			rows = t.appendMO(rows, r, mo, r.In.Raw)
 		}
-		if o := r.OptOut; o != nil {
-			if o.Again {
-				back = append(back, *o)
-			} else {
-				outs = append(outs, int64(o.App), string(o.From), o.Word, ms(o.At))
-			}
-			t.changed(ChangeOptOut, int64(o.App))
+		if r.OptOut != nil {
+			words = append(words, *r.OptOut)
 		}
 		if r.Reply != nil {
 			replies = append(replies, r.Reply)
@@ -104,7 +139,10 @@ func (t *tx) receive(batch []*mutation) error {
 	if _, err := t.exec(`WITH {r id int, hash int, conn int, at int} INSERT INTO seen (id, hash, conn, at) SELECT id, hash, conn, at FROM r`, seen); err != nil {
 		return err
 	}
-	if err := t.optOut(outs, back); err != nil {
+	if err := t.move(moved); err != nil {
+		return err
+	}
+	if err := t.optOut(words...); err != nil {
 		return err
 	}
 	if len(replies) == 0 {
@@ -113,10 +151,17 @@ func (t *tx) receive(batch []*mutation) error {
 	return t.insertMT(replies)
 }
 
-// loadSeen finds the connections on which PDUs like those of the batch came and were never confirmed.
-func (t *tx) loadSeen(batch []*mutation) (map[int64][]int64, error) {
+// unconfirmed is a PDU of which nobody knows that its answer was written, and the connection on which it
+// came last.
+type unconfirmed struct {
+	row  id.Number
+	conn int64
+}
+
+// loadSeen finds PDUs like those of the batch that were never confirmed, by their hash.
+func (t *tx) loadSeen(batch []*mutation) (map[int64][]unconfirmed, error) {
 	v := t.vals[:0]
-	known := make(map[int64][]int64, len(batch))
+	known := make(map[int64][]unconfirmed, len(batch))
 	for _, m := range batch {
 		if h := m.arg.(*sms.Reception).In.Hash; h != 0 {
 			if _, ok := known[h]; !ok {
@@ -126,25 +171,41 @@ func (t *tx) loadSeen(batch []*mutation) (map[int64][]int64, error) {
 		}
 	}
 	t.vals = v
-	err := t.query(`WITH {r hash int} SELECT s.hash, s.conn FROM r JOIN seen s ON s.hash = r.hash AND s.at > ?`, v,
+	err := t.query(`WITH {r hash int} SELECT s.hash, s.id, s.conn FROM r JOIN seen s ON s.hash = r.hash AND s.at > ?`, v,
 		[]any{ms(t.now.Add(-seenLife))}, func(r *sql.Rows) error {
-			var hash, conn int64
-			err := r.Scan(&hash, &conn)
-			known[hash] = append(known[hash], conn)
-			return err
+			var hash, n int64
+			var u unconfirmed
+			if err := r.Scan(&hash, &n, &u.conn); err != nil {
+				return err
+			}
+			if u.row = id.Number(n); !t.s.confirmed(u.row) {
+				known[hash] = append(known[hash], u)
+			}
+			return nil
 		})
 	return known, err
 }
 
-// repeated reports whether a like PDU came on another connection. On the same one it is another text:
-// a centre repeats itself only after it has lost a connection.
-func repeated(conns []int64, conn int64) bool {
-	for _, c := range conns {
-		if c != conn {
-			return true
+// original finds what a PDU on a connection repeats: the oldest that came on another one; nil if there is
+// none. On the same connection it is another text: a centre repeats itself only after it has lost a
+// connection. So each original has one repetition on a connection, and equal texts behind that are texts.
+func original(known []unconfirmed, conn int64) (first *unconfirmed) {
+	for i := range known {
+		if u := &known[i]; u.conn != conn && (first == nil || u.row < first.row) {
+			first = u
 		}
 	}
-	return false
+	return first
+}
+
+// move notes on which connection originals were repeated.
+func (t *tx) move(conns map[id.Number]int64) error {
+	var v []any
+	for n, conn := range conns {
+		v = append(v, int64(n), conn)
+	}
+	_, err := t.exec(`WITH {r id int, conn int} UPDATE seen SET conn = r.conn FROM r WHERE seen.id = r.id`, v)
+	return err
 }
 
 func (t *tx) appendMO(rows []any, r *sms.Reception, mo sms.MO, raw []byte) []any {
@@ -178,10 +239,38 @@ type group struct {
 	ref, total    int64
 }
 
+func groupOf(r *sms.Reception) group {
+	return group{r.In.Group, string(r.MO.From), string(r.MO.To), int64(r.In.ConcatRef), int64(r.In.Total)}
+}
+
+// segmentLock is the first key of the advisory locks of groups.
+const segmentLock = 0x5e9
+
+// lockGroups keeps other nodes from the segments of some texts until the commit. Two nodes with one segment each would
+// otherwise see none of the other's, and neither would find the text whole.
+func (t *tx) lockGroups(groups []group) error {
+	if !t.s.d.postgres || len(groups) == 0 {
+		return nil
+	}
+	keys := make([]int32, len(groups))
+	for i, g := range groups {
+		h := fnv.New32a()
+		fmt.Fprintf(h, "%q %q %q %d %d", g.grp, g.from, g.to, g.ref, g.total)
+		keys[i] = int32(h.Sum32())
+	}
+	slices.Sort(keys) // in one order on all nodes, so that no two wait for each other
+	for _, k := range slices.Compact(keys) {
+		if _, err := t.exec("SELECT pg_advisory_xact_lock(CAST(? AS integer), CAST(? AS integer))", nil, int64(segmentLock), int64(k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // segment stores a segment and returns the text if it is whole now.
 func (t *tx) segment(r *sms.Reception) (*sms.MO, error) {
 	in, mo := &r.In, &r.MO
-	g := group{in.Group, string(mo.From), string(mo.To), int64(in.ConcatRef), int64(in.Total)}
+	g := groupOf(r)
 	// The same number again within a set replaces: either the centre repeats itself, or the reference
 	// has gone round and the older text will never be whole.
 	_, err := t.exec(`INSERT INTO mo_part (id, grp, sender, code, ref, total, part, app, dcs, ud, at, pushed, raw)
@@ -254,8 +343,8 @@ func (t *tx) dropSet(g group) error {
 	return err
 }
 
-// JoinStale turns segments whose text has not become whole by the moment into partial texts, unless the
-// node's clock is in doubt.
+// JoinStale turns segments whose text has not become whole by the moment into partial texts, up to 256 of
+// them, the oldest first, unless the node's clock is in doubt. When it returns none, none are left.
 func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(sms.MO) *queue.Job) ([]sms.Reception, error) {
 	if err := s.punctual(ctx); err != nil {
 		return nil, err
@@ -274,6 +363,9 @@ func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(s
 		if err != nil {
 			return err
 		}
+		if err := t.lockGroups(groups); err != nil {
+			return err
+		}
 		var rows []any
 		for _, g := range groups {
 			set, err := t.loadSet(g)
@@ -284,8 +376,8 @@ func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(s
 				continue
 			}
 			r := sms.Reception{MO: set[0].mo, Callback: callback}
-			r.MO.Text, _ = join(set)
-			r.MO.Partial = true
+			text, complete := join(set)
+			r.MO.Text, r.MO.Partial = text, !complete
 			rows = t.appendMO(rows, &r, r.MO, set[0].raw)
 			out = append(out, r)
 			if err := t.dropSet(g); err != nil {
@@ -386,25 +478,22 @@ func (s *Store) OptOuts(ctx context.Context) ([]sms.OptOut, error) {
 
 // SetOptOut records an opt-out, or its end, outside of a reception.
 func (s *Store) SetOptOut(ctx context.Context, o sms.OptOut) error {
-	return s.call(ctx, func(t *tx) error {
-		t.changed(ChangeOptOut, int64(o.App))
-		if o.Again {
-			return t.optOut(nil, []sms.OptOut{o})
-		}
-		return t.optOut([]any{int64(o.App), string(o.From), o.Word, ms(o.At)}, nil)
-	})
+	return s.call(ctx, func(t *tx) error { return t.optOut(o) })
 }
 
-func (t *tx) optOut(outs []any, back []sms.OptOut) error {
-	// One by one: the same subscriber may be in a batch twice.
-	for ; len(outs) > 0; outs = outs[4:] {
-		if _, err := t.exec(`INSERT INTO optout (app, msisdn, word, at) VALUES (?,?,?,?)
-			ON CONFLICT (app, msisdn) DO UPDATE SET word = excluded.word, at = excluded.at`, nil, outs[:4:4]...); err != nil {
-			return err
+// optOut records opt-outs and their ends one by one, as they came: the same subscriber may be in a batch
+// with both, and the last word counts.
+func (t *tx) optOut(words ...sms.OptOut) (err error) {
+	for _, o := range words {
+		t.changed(ChangeOptOut, int64(o.App))
+		if o.Again {
+			_, err = t.exec(`DELETE FROM optout WHERE app = ? AND msisdn = ?`, nil, int64(o.App), string(o.From))
+		} else {
+			_, err = t.exec(`INSERT INTO optout (app, msisdn, word, at) VALUES (?,?,?,?)
+				ON CONFLICT (app, msisdn) DO UPDATE SET word = excluded.word, at = excluded.at`, nil,
+				int64(o.App), string(o.From), o.Word, ms(o.At))
 		}
-	}
-	for _, o := range back {
-		if _, err := t.exec(`DELETE FROM optout WHERE app = ? AND msisdn = ?`, nil, int64(o.App), string(o.From)); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -308,7 +308,7 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 		s.Push(ctx, oauth.Pushed{ID: n + 6, Expires: now.Add(90 * time.Second)}),
 		s.PutSession(ctx, oauth.Session{ID: n + 7, Expires: now.Add(30 * 24 * time.Hour)}),
 		s.EditSignIn(ctx, app.LevelSandbox, m, func(*oauth.SignIn) error { return nil }),
-		s.EditSignIn(ctx, app.LevelProduction, m, func(st *oauth.SignIn) error { st.Locked = now.Add(48 * time.Hour); return nil }),
+		s.EditSignIn(ctx, app.LevelProduction, m, func(st *oauth.SignIn) error { st.Missed = 1; return nil }),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -344,9 +344,9 @@ func TestTheSweepRemovesWhatHasServedItsTime(t *testing.T) {
 	}{
 		{0, "idempotency=1 seen=1 orphan=1 orphan_key=2 quota=1 token=3 mt=1 mo=1 code=2 consent=1 once=2 pushed=1 session=1 signin=2 request=1 request_detail=1 sealed=2"},
 		{2 * time.Hour, "idempotency=1 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=2 consent=1 once=0 pushed=0 session=1 signin=2 request=1 request_detail=1 sealed=0"},
-		// A lock outlasts the day, and a code that was redeemed the tokens that came of it.
+		// What is open of a sign-in outlasts the day, and a code that was redeemed the tokens that came of it.
 		{25 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=1 token=3 mt=1 mo=1 code=1 consent=1 once=0 pushed=0 session=1 signin=1 request=1 request_detail=1 sealed=0"},
-		{8 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=3 mt=1 mo=1 code=1 consent=1 once=0 pushed=0 session=1 signin=0 request=1 request_detail=0 sealed=0"},
+		{8 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=3 mt=1 mo=1 code=1 consent=1 once=0 pushed=0 session=1 signin=1 request=1 request_detail=0 sealed=0"},
 		{100 * 24 * time.Hour, "idempotency=0 seen=0 orphan=0 orphan_key=0 quota=0 token=1 mt=1 mo=1 code=0 consent=1 once=0 pushed=0 session=0 signin=0 request=1 request_detail=0 sealed=0"},
 	} {
 		skip.Store(int64(step.after))

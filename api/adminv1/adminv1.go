@@ -4,7 +4,9 @@
 //
 // It is ours, not a published surface of the retired platform: JSON with snake_case members, errors
 // as application/problem+json (RFC 9457), an OpenAPI 3.1 document at /admin/v1/openapi.json made
-// from the handlers themselves. [Problems] gives errors their whole form. Secrets go in and are shown once; no answer repeats them. Whatever is
+// from the handlers themselves. [Problems] gives errors their whole form. A PUT replaces a thing; a
+// PATCH of an app changes only what it names, so that two operators do not undo each other, and an app is changed only
+// as If-Match says that it was read, if that is sent. Secrets go in and are shown once; no answer repeats them. Whatever is
 // done here is in the audit log, see audit.go (docs/reference/reliability.md T22).
 package adminv1
 
@@ -142,7 +144,7 @@ func described(doc *huma.OpenAPI) {
 		w.Properties = map[string]*huma.Schema{
 			"detail":    text("What is wrong."),
 			"pointer":   text("With which part of the body, as a JSON pointer (RFC 6901): /apps/0/name."),
-			"parameter": text("With which parameter of the query or of the path."),
+			"parameter": text("With which parameter of the query or of the path, or which header."),
 		}
 	}
 }
@@ -156,7 +158,7 @@ type operations struct {
 // maxBody bounds what an operation takes (docs/reference/reliability.md §2.4).
 const maxBody = 64 << 10
 
-// get, post, put and remove register one operation each.
+// get, post, put, patch and remove register one operation each.
 func get[I, O any](h operations, path, summary string, f func(context.Context, *I) (*O, error)) {
 	register(h, http.MethodGet, path, summary, http.StatusOK, f)
 }
@@ -167,6 +169,10 @@ func post[I, O any](h operations, path, summary string, status int, f func(conte
 
 func put[I, O any](h operations, path, summary string, f func(context.Context, *I) (*O, error)) {
 	register(h, http.MethodPut, path, summary, http.StatusOK, f)
+}
+
+func patch[I, O any](h operations, path, summary string, f func(context.Context, *I) (*O, error)) {
+	register(h, http.MethodPatch, path, summary, http.StatusOK, f)
 }
 
 func remove[I any](h operations, path, summary string, f func(context.Context, *I) (*none, error)) {

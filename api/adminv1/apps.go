@@ -42,6 +42,45 @@ type App struct {
 	Deleted         bool            `json:"deleted,omitempty" doc:"It has ended: its name and its short codes are free; only in answers."`
 }
 
+// AppChange is what of an app is to be another; what is absent stays as it is (RFC 7396).
+type AppChange struct {
+	Name            given[string]          `json:"name,omitzero" maxLength:"64" doc:"Unique name, as people see it."`
+	Auth            given[string]          `json:"auth,omitzero" enum:"secret,private_key_jwt,none" doc:"How it proves itself at the token endpoint. An app that stops having a secret loses it at once, and one that stops having keys its keys."`
+	Keys            given[json.RawMessage] `json:"keys,omitzero" doc:"Its public keys, a JWK set (RFC 7517), as a whole."`
+	Owner           given[string]          `json:"owner,omitzero" maxLength:"64" doc:"Who runs it, as the consent page says it."`
+	Scopes          given[[]string]        `json:"scopes,omitzero" doc:"All scopes the app may ask for."`
+	ShortCodes      given[[]string]        `json:"short_codes,omitzero" doc:"All its short codes; the first is the sender."`
+	RedirectURI     given[string]          `json:"redirect_uri,omitzero" doc:"Registered redirect URI base; of a public app the whole URI, and mandatory."`
+	OnNetwork       given[bool]            `json:"on_network,omitzero" doc:"Subscribers may consent only from a device on the network."`
+	DPoP            given[bool]            `json:"dpop,omitzero" doc:"Its tokens are always bound to a key (RFC 9449)."`
+	Introspect      given[bool]            `json:"introspect,omitzero" doc:"May ask about every token of its level: a service of the operator (RFC 7662)."`
+	MessageListener given[string]          `json:"message_listener,omitzero" doc:"Receive SMS is posted there."`
+	StatusListener  given[string]          `json:"status_listener,omitzero" doc:"Receive SMS Delivery Status is posted there."`
+	NotificationURL given[string]          `json:"notification_url,omitzero" doc:"Webhooks are posted there."`
+	WaitForVerdict  given[string]          `json:"wait_for_verdict,omitzero" doc:"As if each send carried Prefer: wait: 0s to 5s."`
+}
+
+// apply makes the change on an app as it is shown.
+func (c AppChange) apply(v *App) {
+	c.Name.to(&v.Name)
+	if c.Auth.to(&v.Auth); c.Auth.is && v.Auth == "" {
+		v.Auth = authSecret // as of an app that is made
+	}
+	v.Keys = nil // not named, they stay with the way that they belong to
+	c.Keys.to(&v.Keys)
+	c.Owner.to(&v.Owner)
+	c.Scopes.to(&v.Scopes)
+	c.ShortCodes.to(&v.ShortCodes)
+	c.RedirectURI.to(&v.RedirectURI)
+	c.OnNetwork.to(&v.OnNetwork)
+	c.DPoP.to(&v.DPoP)
+	c.Introspect.to(&v.Introspect)
+	c.MessageListener.to(&v.MessageListener)
+	c.StatusListener.to(&v.StatusListener)
+	c.NotificationURL.to(&v.NotificationURL)
+	c.WaitForVerdict.to(&v.WaitForVerdict)
+}
+
 // authSecret is how app.AuthSecret is written.
 const authSecret = "secret"
 
@@ -141,6 +180,16 @@ type (
 	appBody   struct{ Body App }
 	namedBody struct {
 		Name string `path:"name"`
+		Condition
+		Body App
+	}
+	appChange struct {
+		Name string `path:"name"`
+		Condition
+		Body AppChange `contentType:"application/merge-patch+json"`
+	}
+	appOut struct {
+		ETag string `header:"ETag" doc:"The app's version, for If-Match."`
 		Body App
 	}
 	promoteIn struct {
@@ -160,6 +209,11 @@ type (
 		}
 	}
 )
+
+// appOut is the answer that shows an app.
+func (x *api) appOut(a *app.App, secret string) *appOut {
+	return &appOut{ETag: etag(a.Version), Body: x.appView(a, secret)}
+}
 
 func (x *api) apps(h operations) {
 	get(h, "/admin/v1/apps", "List the apps", func(ctx context.Context, in *appQuery) (*appList, error) {
@@ -184,7 +238,7 @@ func (x *api) apps(h operations) {
 		}
 		return out, nil
 	})
-	post(h, "/admin/v1/apps", "Make an app; its secret is in the answer, once", http.StatusCreated, func(ctx context.Context, in *appBody) (*appBody, error) {
+	post(h, "/admin/v1/apps", "Make an app; its secret is in the answer, once", http.StatusCreated, func(ctx context.Context, in *appBody) (*appOut, error) {
 		a := app.App{Key: in.Body.Key}
 		if err := in.Body.fill(&a); err != nil {
 			return nil, err
@@ -193,16 +247,16 @@ func (x *api) apps(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{x.appView(made, secret)}, nil
+		return x.appOut(made, secret), nil
 	})
-	get(h, "/admin/v1/apps/{name}", "Show an app", func(ctx context.Context, in *appName) (*appBody, error) {
+	get(h, "/admin/v1/apps/{name}", "Show an app", func(ctx context.Context, in *appName) (*appOut, error) {
 		a, err := x.app(in.Name)
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{x.appView(a, "")}, nil
+		return x.appOut(a, ""), nil
 	})
-	put(h, "/admin/v1/apps/{name}", "Change an app; key, secret and level stay", func(ctx context.Context, in *namedBody) (*appBody, error) {
+	put(h, "/admin/v1/apps/{name}", "Replace an app but for key, secret and level", func(ctx context.Context, in *namedBody) (*appOut, error) {
 		a, err := x.app(in.Name)
 		if err != nil {
 			return nil, err
@@ -214,13 +268,37 @@ func (x *api) apps(h operations) {
 		case in.Body.Secret != "":
 			return nil, &app.Invalid{Field: "secret", Reason: "cannot be set: rotate makes a new one"}
 		}
-		a, err = x.Apps.Update(ctx, a.ID, in.Body.fill)
+		a, err = x.Apps.Update(ctx, a.ID, func(a *app.App) error {
+			if err := in.holds(a.Version); err != nil {
+				return err
+			}
+			return in.Body.fill(a)
+		})
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{x.appView(a, "")}, nil
+		return x.appOut(a, ""), nil
 	})
-	post(h, "/admin/v1/apps/{name}/rotate", "Give an app a new secret", http.StatusOK, func(ctx context.Context, in *appName) (*appBody, error) {
+	patch(h, "/admin/v1/apps/{name}", "Change what is named of an app; the rest stays", func(ctx context.Context, in *appChange) (*appOut, error) {
+		a, err := x.app(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		// On what the app has now, not on what whoever asks has read: two changes at once do not undo each other.
+		a, err = x.Apps.Update(ctx, a.ID, func(a *app.App) error {
+			if err := in.holds(a.Version); err != nil {
+				return err
+			}
+			v := x.appView(a, "")
+			in.Body.apply(&v)
+			return v.fill(a)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return x.appOut(a, ""), nil
+	})
+	post(h, "/admin/v1/apps/{name}/rotate", "Give an app a new secret", http.StatusOK, func(ctx context.Context, in *appName) (*appOut, error) {
 		a, err := x.app(in.Name)
 		if err != nil {
 			return nil, err
@@ -229,9 +307,9 @@ func (x *api) apps(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{x.appView(a, secret)}, nil
+		return x.appOut(a, secret), nil
 	})
-	post(h, "/admin/v1/apps/{name}/promote", "Make the production app of a sandbox app, with a new key and secret", http.StatusCreated, func(ctx context.Context, in *promoteIn) (*appBody, error) {
+	post(h, "/admin/v1/apps/{name}/promote", "Make the production app of a sandbox app, with a new key and secret", http.StatusCreated, func(ctx context.Context, in *promoteIn) (*appOut, error) {
 		a, err := x.app(in.Name)
 		if err != nil {
 			return nil, err
@@ -251,7 +329,7 @@ func (x *api) apps(h operations) {
 		if err != nil {
 			return nil, err
 		}
-		return &appBody{x.appView(made, secret)}, nil
+		return x.appOut(made, secret), nil
 	})
 	x.imports(h)
 	remove(h, "/admin/v1/apps/{name}", "Delete an app: its key and tokens end", func(ctx context.Context, in *appName) (*none, error) {

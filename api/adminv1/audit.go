@@ -64,6 +64,8 @@ func (x *api) object(in any) (name string, more map[string]string) {
 		return x.appObject(in.Name), nil
 	case *namedBody:
 		return x.appObject(in.Name), nil
+	case *appChange:
+		return x.appObject(in.Name), nil
 	case *promoteIn:
 		return x.appObject(in.Name), nil
 	case *quotaSet:
@@ -161,29 +163,31 @@ func auditDetail(v any, more map[string]string) string {
 				members[name] = m
 			}
 		}
-		if kept := audit.Detail(withoutSecrets(whole)); kept != "" && len(kept) <= maxAuditDetail {
+		_, change := v.(AppChange) // whose empty members take something away
+		if kept := audit.Detail(withoutSecrets(whole, change)); kept != "" && len(kept) <= maxAuditDetail {
 			return kept
 		}
 	}
 	return audit.Detail(map[string]int{"bytes": len(b)})
 }
 
-func withoutSecrets(v any) any {
+// withoutSecrets takes out what an entry does not keep; with empty, what is empty stays, because it was said.
+func withoutSecrets(v any, empty bool) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
 			switch {
-			case member == nil, member == "": // not said
+			case !empty && (member == nil || member == ""): // not said
 				delete(v, name)
 			case unaudited[name]:
 				v[name] = "[not shown]"
 			default:
-				v[name] = withoutSecrets(member)
+				v[name] = withoutSecrets(member, empty)
 			}
 		}
 	case []any:
 		for i := range v {
-			v[i] = withoutSecrets(v[i])
+			v[i] = withoutSecrets(v[i], empty)
 		}
 	}
 	return v

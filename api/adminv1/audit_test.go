@@ -58,6 +58,8 @@ func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
 		{act: act{"POST", "/admin/v1/apps", "", `{"name":"pizza","secret":"` + chosen + `","scopes":["SMS","IMMN","MIM"],"short_codes":["48507"]}`, 201, ""}},
 		{act: act{"POST", "/admin/v1/apps", "", `{"name":"signer","auth":"private_key_jwt","keys":` + set + `}`, 201, "app signer"}},
 		{act: act{"PUT", "/admin/v1/apps/{name}", pizza, `{"name":"pizza","scopes":["SMS","IMMN","MIM"],"short_codes":["48507"],"owner":"Inc."}`, 200, ""}},
+		{act: act{"PATCH", "/admin/v1/apps/{name}", pizza, `{"message_listener":"","status_listener":null,"on_network":false}`, 200, ""}},
+		{act: act{"PATCH", "/admin/v1/apps/{name}", "/admin/v1/apps/signer", `{"keys":` + set + `}`, 200, "app signer"}},
 		{act: act{"PUT", "/admin/v1/apps/{name}/quotas/{api}", pizza + "/quotas/SMS", `{"per_minute":9}`, 200, ""}},
 		{act: act{"POST", "/admin/v1/apps/{name}/rotate", pizza + "/rotate", "", 200, ""}},
 		{act: act{"POST", "/admin/v1/apps/{name}/promote", pizza + "/promote", `{}`, 201, ""}},
@@ -131,7 +133,7 @@ func TestEveryChangeLeavesItsEntryAndNoSecret(t *testing.T) {
 			t.Errorf("the audit log holds %q: %s", w, list)
 		}
 	}
-	for _, w := range []string{`"per_minute":9`, `"app":["pizza"]`, `"prefix":["+1"]`, `"short_codes":["48507"]`, `"system_id":"sandbox"`, `"api":"SMS"`, `"browser":"`, `"scopes":"IMMN,MIM","subscriber":"+14255550100"`} {
+	for _, w := range []string{`"per_minute":9`, `{"message_listener":"","on_network":false,"status_listener":""}`, `{"keys":"[not shown]"}`, `"app":["pizza"]`, `"prefix":["+1"]`, `"short_codes":["48507"]`, `"system_id":"sandbox"`, `"api":"SMS"`, `"browser":"`, `"scopes":"IMMN,MIM","subscriber":"+14255550100"`} {
 		if !strings.Contains(list, w) {
 			t.Errorf("the audit log does not hold %s: %s", w, list)
 		}
@@ -157,11 +159,14 @@ func (s *site) newest() audit.Entry {
 func TestWhatChangesNothingLeavesNoEntry(t *testing.T) {
 	s := open(t)
 	s.call("POST", "/admin/v1/apps", `{"name":"pizza","key":"pizza-key","secret":"pizza-secret-1","short_codes":["48507"]}`, 201, nil)
+	s.call("POST", "/admin/v1/apps", `{"name":"pasta"}`, 201, nil)
 	s.consent("pizza", alice, "IMMN", oauth.HowPIN)
 	for _, a := range []act{
 		{"POST", "a name that is taken", "/admin/v1/apps", `{"name":"pizza"}`, 409, ""},
 		{"POST", "a body that is malformed", "/admin/v1/apps", `{"name":`, 400, ""},
 		{"PUT", "a level", "/admin/v1/apps/pizza", `{"name":"pizza","level":"production"}`, 422, ""},
+		{"PATCH", "a member that cannot change", "/admin/v1/apps/pizza", `{"level":"production"}`, 422, ""},
+		{"PATCH", "a name that another app has", "/admin/v1/apps/pizza", `{"name":"Pasta"}`, 409, ""},
 		{"DELETE", "an app that is not there", "/admin/v1/apps/nobody", "", 404, ""},
 		{"DELETE", "a consent that is not there", "/admin/v1/consents/00000000000000000000000000000000", "", 404, ""},
 		{"POST", "a text that no link carries", "/admin/v1/messages", `{"app":"pizza","to":["+14255550100"],"text":"x"}`, 400, ""},

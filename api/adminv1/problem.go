@@ -165,7 +165,7 @@ func (p *problem) ContentType(string) string { return "application/problem+json"
 type wrong struct {
 	Detail    string `json:"detail"`
 	Pointer   string `json:"pointer,omitempty"`   // into the body, RFC 6901
-	Parameter string `json:"parameter,omitempty"` // of the query or of the path
+	Parameter string `json:"parameter,omitempty"` // of the query or of the path, or a header
 }
 
 // wrongAt is what is wrong at a place as huma writes them: "body.apps[0].name", "query.limit".

@@ -151,9 +151,14 @@ func (p *pages) authorize(c *gateway.Call) (gateway.Reply, error) {
 	// An app that cannot prove itself must not profit from that: its key may be used by anybody
 	// (RFC 6749 §10.2).
 	if who.How == oauth.HowRemembered && r.SuppressLanding && !r.App.Public() && covers(covered, r.Scopes) {
-		var once [32]byte
-		rand.Read(once[:])
-		return v.approve(who, once)
+		to, err := v.Service.ApproveStanding(c.Context(), r, who)
+		if !errors.Is(err, oauth.ErrNoConsent) {
+			return v.approved(to, err)
+		}
+		// Taken back since we looked.
+		if covered, err = v.covered(who); err != nil {
+			return gateway.Reply{}, err
+		}
 	}
 	return v.askConsent(who, covered)
 }
@@ -267,7 +272,7 @@ func (v *visit) enter(t ticket, m url.Values) (gateway.Reply, error) {
 // allow is the subscriber's yes. Only who has signed in by PIN can be remembered: the network's word is
 // for the device that has the connection, and holds as long as that.
 func (v *visit) allow(t ticket, remember bool) (gateway.Reply, error) {
-	reply, err := v.approve(t.person(), t.Once)
+	reply, err := v.approved(v.Service.Approve(v.call.Context(), *v.request, t.person(), t.Once))
 	if err != nil || !remember || t.How != oauth.HowPIN || t.Remember {
 		return reply, err
 	}
@@ -280,9 +285,8 @@ func (v *visit) allow(t ticket, remember bool) (gateway.Reply, error) {
 	return reply, nil
 }
 
-// approve makes the yes durable and sends the browser back with the code.
-func (v *visit) approve(who oauth.Person, once [32]byte) (gateway.Reply, error) {
-	to, err := v.Service.Approve(v.call.Context(), *v.request, who, once)
+// approved sends the browser back with the code of a yes that has become durable, or says why there is none.
+func (v *visit) approved(to string, err error) (gateway.Reply, error) {
 	if errors.Is(err, oauth.ErrUsed) {
 		return gateway.Reply{}, v.used()
 	}

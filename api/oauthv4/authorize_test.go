@@ -46,9 +46,27 @@ type counter struct {
 	log     *bytes.Buffer
 	logger  *slog.Logger
 
-	mu    sync.Mutex
-	now   time.Time
-	texts []text
+	mu        sync.Mutex
+	now       time.Time
+	texts     []text
+	meanwhile func() // once, just before an approval comes to the store
+}
+
+// doors is the store, with a moment in front of it in which a test lets something happen.
+type doors struct {
+	*store.Store
+	k *counter
+}
+
+func (d doors) Approve(ctx context.Context, a *oauth.Approval) error {
+	d.k.mu.Lock()
+	f := d.k.meanwhile
+	d.k.meanwhile = nil
+	d.k.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	return d.Store.Approve(ctx, a)
 }
 
 type text struct {
@@ -128,7 +146,7 @@ func openCounter(t testing.TB, issuer string) *counter {
 	log := slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	k.logger = log
 	key := bytes.Repeat([]byte{7}, 32)
-	k.service, err = oauth.New(oauth.Config{Store: k.store, Sealer: k.store.Sealer(), Apps: k.apps, Now: k.clock, Log: log, Issuer: issuer})
+	k.service, err = oauth.New(oauth.Config{Store: doors{k.store, k}, Sealer: k.store.Sealer(), Apps: k.apps, Now: k.clock, Log: log, Issuer: issuer})
 	if err != nil {
 		t.Fatal(err)
 	}

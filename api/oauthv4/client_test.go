@@ -404,7 +404,7 @@ func TestDPoP(t *testing.T) {
 				t.Fatal(err)
 			}
 			res.Body.Close()
-			want := `DPoP realm="longlines", error="` + c.want + `", algs="ES256 ES384 EdDSA RS256 PS256"`
+			want := `DPoP realm="longlines", error="` + c.want + `", algs="ES256 ES384 Ed25519 EdDSA RS256 PS256"`
 			if got := res.Header.Get("WWW-Authenticate"); res.StatusCode != 401 || got != want {
 				t.Errorf("%s: %d %q", name, res.StatusCode, got)
 			}

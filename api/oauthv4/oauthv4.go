@@ -170,19 +170,23 @@ func (h handler) caller(c *gateway.Call, who oauth.Credentials) (*app.App, error
 }
 
 // credentials finds how the client says who it is: in HTTP Basic, whose two parts are form-encoded
-// (RFC 6749 §2.3.1), else in the body. What is said in both places must be the same.
+// (RFC 6749 §2.3.1), else in the body. What is said in both places must be the same. Many clients do not encode the
+// parts, which makes a difference to a secret that a person chose; so what came counts as well.
 func (h handler) credentials(c *gateway.Call, n *wire.Node) (oauth.Credentials, error) {
 	p := oauth.Credentials{Key: member(n, "client_id"), Secret: member(n, "client_secret"),
 		Assertion: member(n, "client_assertion"), Endpoint: h.address(c)}
 	if p.Assertion != "" && member(n, "client_assertion_type") != assertionType {
 		return p, fault.OAuthRequest.Describe("client_assertion_type not supported")
 	}
-	if user, pass, ok := c.BasicAuth(); ok && user != "" {
-		user, pass = decoded(user), decoded(pass)
-		if p.Key != "" && p.Key != user || p.Secret != "" && p.Secret != pass {
+	if user, raw, ok := c.BasicAuth(); ok && user != "" {
+		user, pass := decoded(user), decoded(raw)
+		switch {
+		case p.Key != "" && p.Key != user, p.Secret != "" && p.Secret != pass && p.Secret != raw:
 			return p, fault.OAuthRequest.Describe("HTTP Basic and the body differ")
+		case p.Secret == "": // else the body says which it is
+			p.Secret, p.Raw = pass, raw
 		}
-		p.Key, p.Secret = user, pass
+		p.Key = user
 	}
 	if p.Key == "" && p.Assertion == "" {
 		return p, fault.ClientIDMissing
@@ -190,10 +194,10 @@ func (h handler) credentials(c *gateway.Call, n *wire.Node) (oauth.Credentials, 
 	return p, nil
 }
 
-// decoded undoes the form encoding of a Basic part; a client that has not encoded it, and has a
-// percent sign in it, is taken at its word.
+// decoded undoes the form encoding of a Basic part; one that cannot have been encoded is what it is. So is a plus
+// sign: encoded, it would be a blank, and neither part has any.
 func decoded(s string) string {
-	if d, err := url.QueryUnescape(s); err == nil {
+	if d, err := url.PathUnescape(s); err == nil {
 		return d
 	}
 	return s

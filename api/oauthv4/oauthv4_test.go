@@ -3,7 +3,9 @@ package oauthv4_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -346,6 +348,38 @@ func TestToken(t *testing.T) {
 			t.Fatal(res, err)
 		}
 		res.Body.Close()
+	})
+	t.Run("HTTP Basic is taken as many clients send it, not encoded", func(t *testing.T) {
+		for i, secret := range []string{"ab+cd/ef=gh", "ab%41cdefgh", "ab%zzcdefgh", "%2Babcd+%41", "plainsecret"} {
+			key := fmt.Sprint("chosen", i)
+			if _, _, err := s.apps.Create(context.Background(), app.App{Name: key, Key: key, Scopes: []app.Scope{"SMS"}}, secret); err != nil {
+				t.Fatal(err)
+			}
+			for name, c := range map[string]struct {
+				pass, body string
+				want       int
+			}{
+				"raw":                            {secret, "", 200},
+				"form-encoded":                   {url.QueryEscape(secret), "", 200},
+				"raw, and in the body":           {secret, secret, 200},
+				"form-encoded, and in the body":  {url.QueryEscape(secret), secret, 200},
+				"encoded twice":                  {url.QueryEscape(url.QueryEscape(secret)), "", 401},
+				"another":                        {secret + "%20", "", 401},
+				"another, in the body the right": {secret + "%20", secret, 400},
+			} {
+				if name == "encoded twice" && url.QueryEscape(secret) == secret {
+					continue
+				}
+				form := "grant_type=client_credentials&scope=SMS"
+				if c.body != "" {
+					form += "&client_secret=" + url.QueryEscape(c.body)
+				}
+				res, m := s.do(t, "POST", "/oauth/v4/token", form, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(key+":"+c.pass)))
+				if res.StatusCode != c.want {
+					t.Errorf("%q, %s: %d %v", secret, name, res.StatusCode, m)
+				}
+			}
+		}
 	})
 	t.Run("wrong HTTP Basic is challenged", func(t *testing.T) {
 		res, m := s.do(t, "POST", "/oauth/v4/token", "grant_type=client_credentials&scope=SMS", "Authorization", "Basic YXBwa2V5Ondyb25n")

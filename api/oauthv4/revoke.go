@@ -28,7 +28,8 @@ func (h handler) revoke(c *gateway.Call) (gateway.Reply, error) {
 	default:
 		return gateway.Reply{}, fault.TokenTypeUnsupported
 	}
-	// Whoever tries secrets of an app must not keep it from ending its tokens.
+	// Whoever tries secrets of an app must not keep it from ending its tokens, nor must a full disk.
+	who.Ends = true
 	a, err := h.Service.Authenticate(app.Patient(c.Context()), who)
 	if err == nil {
 		err = c.Charge(a)

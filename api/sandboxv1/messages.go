@@ -39,8 +39,10 @@ func (h *handler) listMessages(w http.ResponseWriter, r *http.Request) {
 		unhurried(http.NewResponseController(w), wait+30*time.Second)
 	}
 	found, err := h.Book.Messages(r.Context(), f, wait)
-	if r.Context().Err() != nil {
-		return // the caller has gone
+	if r.Context().Err() != nil { // the caller has gone, or we stop; one who can still read is told
+		w.Header().Set("Retry-After", "1")
+		problem{Status: http.StatusServiceUnavailable, Detail: "the platform stops"}.write(w)
+		return
 	}
 	if err != nil {
 		w.Header().Set("Retry-After", "1")

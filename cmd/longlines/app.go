@@ -162,7 +162,7 @@ func (e *env) app(a appView) {
 		{"rules", strings.Join(only, ", ")}, {"messages to", a.MessageListener}, {"statuses to", a.StatusListener},
 		{"webhooks to", a.NotificationURL}, {"waits", a.WaitForVerdict}} {
 		if l[1] != "" {
-			fmt.Fprintf(e.out, "  %-12s %s\n", l[0], l[1])
+			fmt.Fprintf(e.out, "  %-12s %s\n", l[0], oneLine(l[1]))
 		}
 	}
 }
@@ -231,62 +231,43 @@ func (cmd *appSetCmd) Run(e *env) error {
 			return err
 		}
 	}
-	c, err := cmd.connect(e)
-	if err != nil {
-		return err
-	}
-	var a appView
-	if err := c.do(request{method: http.MethodGet, path: appPath(cmd.Name)}, &a); err != nil {
-		return err
-	}
-	if !cmd.change(&a, keys) {
+	change := cmd.change(keys)
+	if len(change) == 0 {
 		return fail(exitUsage, "say what to change of app %q: longlines app set --help lists it", cmd.Name)
 	}
-	a, err = ask(e, cmd.server, cmd.output, request{method: http.MethodPut, path: appPath(cmd.Name), in: a}, e.app)
+	a, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPatch, path: appPath(cmd.Name), in: change}, e.app)
 	if err == nil && cmd.Auth != nil && a.Auth == "secret" {
 		fmt.Fprintf(e.err, "an app that had no secret gets one by: longlines app rotate %q\n", a.Name)
 	}
 	return err
 }
 
-// change writes what was named into the app, and reports whether that is anything.
-func (cmd *appSetCmd) change(a *appView, keys json.RawMessage) (changed bool) {
-	text := func(to *string, v *string) {
+// change is what was named, and nothing else: what is not sent cannot undo what another operator does meanwhile.
+func (cmd *appSetCmd) change(keys json.RawMessage) map[string]any {
+	c := map[string]any{}
+	for name, v := range map[string]*string{"name": cmd.As, "auth": cmd.Auth, "owner": cmd.Owner, "redirect_uri": cmd.RedirectURI,
+		"message_listener": cmd.MessageListener, "status_listener": cmd.StatusListener, "notification_url": cmd.NotificationURL} {
 		if v != nil {
-			*to, changed = *v, true
+			c[name] = *v
 		}
 	}
-	flag := func(to *bool, v *bool) {
+	for name, v := range map[string]*bool{"on_network": cmd.OnNetwork, "dpop": cmd.DPoP, "introspect": cmd.Introspect} {
 		if v != nil {
-			*to, changed = *v, true
+			c[name] = *v
 		}
 	}
-	list := func(to *[]string, v []string) {
+	for name, v := range map[string][]string{"scopes": cmd.Scopes, "short_codes": cmd.ShortCode} {
 		if v != nil {
-			*to, changed = slices.DeleteFunc(v, func(s string) bool { return s == "" }), true
+			c[name] = slices.DeleteFunc(v, func(s string) bool { return s == "" })
 		}
 	}
-	text(&a.Name, cmd.As)
-	text(&a.Auth, cmd.Auth)
-	text(&a.Owner, cmd.Owner)
-	text(&a.RedirectURI, cmd.RedirectURI)
-	text(&a.MessageListener, cmd.MessageListener)
-	text(&a.StatusListener, cmd.StatusListener)
-	text(&a.NotificationURL, cmd.NotificationURL)
-	flag(&a.OnNetwork, cmd.OnNetwork)
-	flag(&a.DPoP, cmd.DPoP)
-	flag(&a.Introspect, cmd.Introspect)
-	list(&a.Scopes, cmd.Scopes)
-	list(&a.ShortCodes, cmd.ShortCode)
 	if cmd.WaitForVerdict != nil {
-		a.WaitForVerdict, changed = cmd.WaitForVerdict.String(), true
+		c["wait_for_verdict"] = cmd.WaitForVerdict.String()
 	}
 	if keys != nil {
-		a.Keys, changed = keys, true
-	} else if a.Auth != authKey {
-		a.Keys = nil // they belong to the way of before
+		c["keys"] = keys
 	}
-	return changed
+	return c
 }
 
 // promotion is what a production app does not take over, as the admin API takes it.

@@ -37,7 +37,7 @@ func (cmd *auditListCmd) Run(e *env) error {
 			if len(detail) > shownDetail {
 				detail, cut = append(detail[:shownDetail], '…'), true
 			}
-			rows = append(rows, []string{fmt.Sprint(a.Seq), a.Time.UTC().Format(time.RFC3339), oneLine(a.Actor), oneLine(a.Action), oneLine(a.Object), string(detail)})
+			rows = append(rows, []string{fmt.Sprint(a.Seq), a.Time.UTC().Format(time.RFC3339), a.Actor, a.Action, a.Object, string(detail)})
 		}
 		e.table("SEQ TIME ACTOR ACTION OBJECT DETAIL", rows...)
 		if cut {

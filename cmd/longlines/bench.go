@@ -187,11 +187,14 @@ func fetchToken(e *env, api, key, secret string) (string, error) {
 		return "", fail(exitUsage, "%w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct(req)
 	if err != nil {
 		return "", fail(exitUnreachable, "the API does not answer at %s: %w", api, err)
 	}
 	defer resp.Body.Close()
+	if err := redirected(resp, "--api", "/oauth/v4/token"); err != nil {
+		return "", err
+	}
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	var t struct {
 		AccessToken string `json:"access_token"`
@@ -214,7 +217,7 @@ func (c *client) metrics() (m map[string]float64, ok bool) {
 		return nil, false
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct(req)
 	if err != nil {
 		return nil, false
 	}
@@ -276,7 +279,7 @@ func printBench(e *env, what string, r benchReport) {
 	}
 	for status, n := range r.Accept.Statuses {
 		if n != r.Accept.Good {
-			fmt.Fprintf(e.out, "  status %s: %d\n", status, n)
+			fmt.Fprintf(e.out, "  status %s: %d\n", oneLine(status), n)
 		}
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"longlines/app"
 	"longlines/fault"
@@ -186,7 +185,7 @@ func (c *client) do(r request, out any) error {
 	if r.in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct(req)
 	if err != nil {
 		if c.e.ctx.Err() != nil {
 			return c.e.ctx.Err()
@@ -200,6 +199,9 @@ func (c *client) do(r request, out any) error {
 			return c.e.ctx.Err()
 		}
 		return fail(exitUnreachable, "the answer of %s broke off: %w", c.admin, err)
+	}
+	if err := redirected(resp, "--admin", r.path); err != nil {
+		return err
 	}
 	switch {
 	case resp.StatusCode/100 != 2:
@@ -215,6 +217,28 @@ func (c *client) do(r request, out any) error {
 		return fail(exitFailed, "answer of %s %s: %w", r.method, r.path, err)
 	}
 	return nil
+}
+
+// direct sends a request and follows no redirect: after most of them what was to be done by POST, PUT or DELETE would be
+// asked for by GET instead (RFC 9110 §15.4), and its answer be taken for success.
+func direct(req *http.Request) (*http.Response, error) {
+	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return c.Do(req)
+}
+
+// redirected is the error of an answer that names another address; nil if it names none. flag says where the server is,
+// path what was asked for there.
+func redirected(resp *http.Response, flag, path string) error {
+	to, err := resp.Location()
+	if resp.StatusCode/100 != 3 || err != nil {
+		return nil
+	}
+	do := "name the address of the platform itself with " + flag
+	if base, same := strings.CutSuffix(to.EscapedPath(), path); same { // the same thing elsewhere, as http moved to https
+		do = fmt.Sprintf("if that is where it is: %s %s://%s%s", flag, to.Scheme, to.Host, base)
+	}
+	return fail(exitUnreachable, "%s://%s answers %d %s and leads to %s; that is not followed, so nothing was done there\n%s",
+		resp.Request.URL.Scheme, resp.Request.URL.Host, resp.StatusCode, http.StatusText(resp.StatusCode), to.Redacted(), do)
 }
 
 // stranger is the error of an answer that no admin listener gives.
@@ -300,12 +324,12 @@ func (e *env) said(p problem) string {
 		if place != "" {
 			line = place + ": " + line
 		}
-		lines = append(lines, line)
+		lines = append(lines, oneLine(line))
 	}
 	if len(lines) > 0 {
 		return strings.Join(lines, "\n")
 	}
-	text := cmp.Or(p.Detail, p.Title)
+	text := oneLine(cmp.Or(p.Detail, p.Title))
 	if part, rest, ok := strings.Cut(text, ": "); ok { // as window: must be from 1 to 10000
 		text = e.typed(part) + ": " + rest
 	}
@@ -334,27 +358,4 @@ func (e *env) typed(part string) string {
 		}
 	}
 	return part
-}
-
-// printJSON prints one document.
-func (e *env) printJSON(v any) error {
-	enc := json.NewEncoder(e.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// table prints rows under a head, aligned.
-func (e *env) table(head string, rows ...[]string) {
-	w := tabwriter.NewWriter(e.out, 2, 4, 2, ' ', 0)
-	fmt.Fprintln(w, strings.ReplaceAll(head, " ", "\t"))
-	for _, r := range rows {
-		for i, cell := range r {
-			if cell == "" {
-				r[i] = "-"
-			}
-		}
-		fmt.Fprintln(w, strings.Join(r, "\t"))
-	}
-	w.Flush()
 }

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +48,98 @@ func TestWhatIsNoAnswerOfAnAdminListenerIsToldSo(t *testing.T) {
 				t.Fatalf("exit code %d, %q, %q", code, out, errs)
 			}
 		})
+	}
+}
+
+func TestARedirectIsToldAndNotFollowed(t *testing.T) {
+	asked := func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was asked for", r.Method, r.URL) }
+	other := httptest.NewServer(http.HandlerFunc(asked))
+	defer other.Close()
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		for _, args := range [][]string{
+			{"app", "list"},
+			{"app", "create", "--name", "pizza"},
+			{"app", "set", "pizza", "--owner", "Inc."},
+			{"app", "delete", "pizza", "--yes"},
+			{"link", "delete", "east", "--yes"},
+			{"route", "add", "--prefix", "+1", "--link", "east"},
+			{"subscriber", "optout", "+14255550100"},
+			{"send", "sms", "--app", "pizza", "--to", "+14255550100", "--text", "hi"},
+			{"phone", "list"},
+		} {
+			code, out, errs := at(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, other.URL+r.URL.RequestURI(), status) // as to https
+			}), args...)
+			if code != exitUnreachable || out != "" || !strings.Contains(errs, "leads to "+other.URL+"/") || !strings.HasSuffix(errs, ": --admin "+other.URL+"\n") {
+				t.Errorf("%d to %v: exit code %d, %q, %q", status, args, code, out, errs)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name, to, say string
+		args          []string
+	}{
+		{"behind a path", other.URL + "/base/admin/v1/apps", "--admin " + other.URL + "/base\n", []string{"app", "list"}},
+		{"on the same server", "/base/admin/v1/apps", "/base\n", []string{"app", "list"}},
+		{"to a sign-in", other.URL + "/login?next=x", "leads to " + other.URL + "/login?next=x; that is not followed, so nothing was done there\nname the address of the platform itself with --admin\n",
+			[]string{"app", "list"}},
+		{"of a token", other.URL + "/oauth/v4/token", "--api " + other.URL + "\n", []string{"bench", "sms"}},
+		{"that says not where", "", "is no admin listener of longlines: it answers 302 Found", []string{"app", "list"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.URL.Path, "/base") || r.URL.Path == "/metrics" {
+					asked(w, r)
+				}
+				if c.to != "" {
+					w.Header().Set("Location", c.to)
+				}
+				w.WriteHeader(http.StatusFound)
+			}))
+			defer s.Close()
+			flag := "--admin"
+			if c.args[0] == "bench" {
+				flag = "--api"
+			}
+			var out, errs bytes.Buffer
+			code := run(context.Background(), append(c.args, flag, s.URL, "--data", t.TempDir()), &out, &errs, nil)
+			if code != exitUnreachable || out.Len() > 0 || !strings.Contains(errs.String(), c.say) {
+				t.Errorf("exit code %d, %q, %q", code, out.String(), errs.String())
+			}
+		})
+	}
+}
+
+// TestAChangeOfAnAppSaysOnlyWhatChanges: what it does not say it cannot undo.
+func TestAChangeOfAnAppSaysOnlyWhatChanges(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(keys, []byte(`{"keys":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--owner", "Inc."}, `{"owner":"Inc."}`},
+		{[]string{"--as", "Pizzeria", "--no-dpop"}, `{"dpop":false,"name":"Pizzeria"}`},
+		{[]string{"--scopes", "", "--short-code", ""}, `{"scopes":[],"short_codes":[]}`},
+		{[]string{"--scopes", "SMS IMMN", "--message-listener", ""}, `{"message_listener":"","scopes":["SMS","IMMN"]}`},
+		{[]string{"--auth", "private_key_jwt", "--keys-file", keys}, `{"auth":"private_key_jwt","keys":{"keys":[]}}`},
+		{[]string{"--redirect-uri", "r", "--status-listener", "s", "--notification-url", "n", "--on-network", "--introspect", "--wait-for-verdict", "0s"},
+			`{"introspect":true,"notification_url":"n","on_network":true,"redirect_uri":"r","status_listener":"s","wait_for_verdict":"0s"}`},
+	} {
+		var asked []string
+		code, _, errs := at(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			asked = append(asked, r.Method+" "+r.URL.Path+" "+string(body))
+			fmt.Fprint(w, `{"name":"pizza"}`)
+		}), append([]string{"app", "set", "pizza"}, c.args...)...)
+		if want := []string{"PATCH /admin/v1/apps/pizza " + c.want}; code != 0 || !slices.Equal(asked, want) {
+			t.Errorf("%q: exit code %d, %q, %q", c.args, code, asked, errs)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func (p page) query() url.Values {
 // more tells how a list goes on.
 func (e *env) more(next string) {
 	if next != "" {
-		fmt.Fprintf(e.err, "there are more: --before %s\n", next)
+		fmt.Fprintf(e.err, "there are more: --before %s\n", oneLine(next))
 	}
 }
 
@@ -144,7 +144,7 @@ type subscriberShowCmd struct {
 
 func (cmd *subscriberShowCmd) Run(e *env) error {
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: subscriberPath(cmd.Number)}, func(s adminv1.Subscriber) {
-		fmt.Fprintln(e.out, s.Number)
+		fmt.Fprintln(e.out, oneLine(s.Number))
 		if len(s.Consents)+len(s.OptOuts)+len(s.Browsers) == 0 {
 			fmt.Fprintln(e.out, "  no consents, no opt-outs, no remembered browsers")
 			return
@@ -165,7 +165,7 @@ func (cmd *subscriberShowCmd) Run(e *env) error {
 			fmt.Fprintln(e.out, "\nSigned in with")
 			var rows [][]string
 			for _, b := range s.Browsers {
-				rows = append(rows, []string{oneLine(b.Agent), b.Level, day(b.Created), day(b.Expires)})
+				rows = append(rows, []string{b.Agent, b.Level, day(b.Created), day(b.Expires)})
 			}
 			e.table("BROWSER LEVEL SINCE UNTIL", rows...)
 		}
@@ -197,7 +197,7 @@ func (cmd *subscriberOptOutCmd) Run(e *env) error {
 	}
 	if !cmd.End {
 		_, err := ask(e, cmd.server, cmd.output, r, func(o adminv1.OptOut) {
-			fmt.Fprintf(e.out, "%s has opted out from %s\n", cmd.Number, appOrAll(o.App))
+			fmt.Fprintf(e.out, "%s has opted out from %s\n", cmd.Number, oneLine(appOrAll(o.App)))
 		})
 		return err
 	}

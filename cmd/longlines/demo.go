@@ -149,7 +149,7 @@ const wide = 100
 // show prints lines, each behind a mark: > to the platform, < from it, nothing for the rest.
 func (d *demo) show(mark, text string) {
 	for line := range strings.Lines(text) {
-		fmt.Fprintf(d.e.out, "%s%-2s%s\n", indent, mark, strings.TrimRight(line, "\r\n"))
+		fmt.Fprintf(d.e.out, "%s%-2s%s\n", indent, mark, oneLine(strings.TrimRight(line, "\r\n")))
 	}
 }
 
@@ -216,7 +216,7 @@ func (d *demo) call(ctx context.Context, method, path, contentType string, heade
 	} else {
 		d.showBody(">", []byte(body))
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct(req)
 	if err != nil {
 		return err
 	}

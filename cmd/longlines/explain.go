@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"longlines/api/adminv1"
 	"longlines/fault"
@@ -75,17 +74,17 @@ func printRows(w io.Writer, indent string, rows []fault.Row) {
 // story prints the timeline of a message or a request.
 func (cmd *explainCmd) story(e *env, path string) error {
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodGet, path: path}, func(s adminv1.Story) {
-		fmt.Fprintln(e.out, s.Title)
+		fmt.Fprintln(e.out, oneLine(s.Title))
 		for _, f := range s.Facts {
 			if f[1] != "" {
-				fmt.Fprintf(e.out, "  %-12s %s\n", f[0], f[1])
+				fmt.Fprintf(e.out, "  %-12s %s\n", oneLine(f[0]), oneLine(f[1]))
 			}
 		}
 		if len(s.Steps) > 0 {
 			fmt.Fprintln(e.out)
 		}
 		for _, step := range s.Steps {
-			fmt.Fprintf(e.out, "  %s  %-13s %s\n", step.Time.UTC().Format("2006-01-02 15:04:05.000Z"), step.What, step.Detail)
+			fmt.Fprintf(e.out, "  %s  %-13s %s\n", step.Time.UTC().Format("2006-01-02 15:04:05.000Z"), oneLine(step.What), oneLine(step.Detail))
 		}
 		if s.Wire != "" {
 			fmt.Fprintln(e.out)
@@ -96,20 +95,4 @@ func (cmd *explainCmd) story(e *env, path string) error {
 		}
 	})
 	return err
-}
-
-// oneLine is that for a line of a list, which nothing in it may end.
-func oneLine(s string) string { return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(s)) }
-
-// printable takes out of what a stranger sent that which a terminal would obey.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ReplaceAll(s, "\r\n", "\n"))
 }

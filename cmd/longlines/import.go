@@ -56,7 +56,7 @@ func (cmd *appImportCmd) Run(e *env) error {
 	}
 	list, wrong := read(doc, app.Level(cmd.Level))
 	for _, w := range wrong {
-		fmt.Fprintf(e.err, "%s:%d: %v\n", cmd.File, w.Line, w.Err)
+		fmt.Fprintf(e.err, "%s:%d: %s\n", cmd.File, w.Line, oneLine(w.Err.Error()))
 	}
 	if len(wrong) > 0 {
 		return fail(exitFailed, "%s is not in order; nothing was changed", cmd.File)

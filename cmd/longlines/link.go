@@ -57,8 +57,8 @@ func (cmd *linkCreateSMPPCmd) Run(e *env) error {
 		in.Password = strings.TrimRight(string(b), "\r\n")
 	}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/links", in: in}, func(l adminv1.Link) {
-		fmt.Fprintf(e.out, "Link %q to %s:%d\n", l.Name, l.Host, l.Port)
-		fmt.Fprintf(e.err, "next: longlines link test %s; longlines route add --prefix +1 --link %s\n", l.Name, l.Name)
+		fmt.Fprintf(e.out, "Link %q to %s:%d\n", l.Name, oneLine(l.Host), l.Port)
+		fmt.Fprintf(e.err, "next: longlines link test %s; longlines route add --prefix +1 --link %s\n", oneLine(l.Name), oneLine(l.Name))
 	})
 	return err
 }
@@ -120,7 +120,7 @@ func (e *env) link(l adminv1.Link) {
 	s, c := l.State, l.State.Counters
 	line := func(name, format string, args ...any) {
 		if v := fmt.Sprintf(format, args...); v != "" {
-			fmt.Fprintf(e.out, "  %-12s %s\n", name, v)
+			fmt.Fprintf(e.out, "  %-12s %s\n", oneLine(name), oneLine(v))
 		}
 	}
 	fmt.Fprintf(e.out, "Link %q\n", l.Name)
@@ -185,7 +185,7 @@ func (cmd *linkResumeCmd) Run(e *env) error {
 			return
 		}
 		fmt.Fprintf(e.out, "link %q is resumed; it binds\n", l.Name) // what else it says is of before
-		fmt.Fprintf(e.err, "next: longlines link show %s\n", l.Name)
+		fmt.Fprintf(e.err, "next: longlines link show %s\n", oneLine(l.Name))
 	})
 	return err
 }
@@ -216,9 +216,9 @@ func (cmd *linkTestCmd) Run(e *env) error {
 			if !s.OK {
 				mark = "FAIL"
 			}
-			fmt.Fprintf(e.out, "%s  %-12s %7.1f ms  %s\n", mark, s.Name, s.Duration, strings.Join(strings.Fields(s.Status+" "+s.Detail), " "))
+			fmt.Fprintf(e.out, "%s  %-12s %7.1f ms  %s\n", mark, oneLine(s.Name), s.Duration, strings.Join(strings.Fields(oneLine(s.Status+" "+s.Detail)), " "))
 			if s.Hint != "" {
-				fmt.Fprintf(e.out, "      %s\n", s.Hint)
+				fmt.Fprintf(e.out, "      %s\n", oneLine(s.Hint))
 			}
 		}
 	})

@@ -95,16 +95,16 @@ func (t *callTable) print(w io.Writer, list []loggedCall) {
 	for i, c := range list {
 		operation := c.Operation
 		if operation == "" {
-			operation = oneLine(c.Method + " " + c.Path)
+			operation = c.Method + " " + c.Path
 		}
-		rows[i] = [3]string{c.Code, cmp.Or(c.App, "-"), operation}
+		rows[i] = [3]string{oneLine(c.Code), oneLine(cmp.Or(c.App, "-")), oneLine(operation)}
 		for n, width := range []*int{&t.code, &t.app, &t.operation} {
 			*width = max(*width, utf8.RuneCountInString(rows[i][n]))
 		}
 	}
 	for i, c := range slices.Backward(list) {
 		fmt.Fprintf(w, "%s  %d  %-*s  %-*s  %-*s  %7.1f ms  %s\n", c.Time.UTC().Format("2006-01-02T15:04:05.000Z"), c.Status,
-			t.code, rows[i][0], t.app, rows[i][1], t.operation, rows[i][2], c.Ms, c.ID)
+			t.code, rows[i][0], t.app, rows[i][1], t.operation, rows[i][2], c.Ms, oneLine(c.ID))
 	}
 }
 
@@ -125,7 +125,7 @@ func (cmd *logsCmd) follow(e *env, r request, since time.Time) error {
 		}
 		if cmd.JSON() {
 			for _, x := range slices.Backward(fresh) {
-				fmt.Fprintf(e.out, "%s\n", x.document)
+				fmt.Fprintf(e.out, "%s\n", escaped(x.document))
 			}
 		} else {
 			table.print(e.out, fresh)

@@ -134,7 +134,7 @@ func run(ctx context.Context, args []string, out, errw io.Writer, vars []string)
 		fmt.Fprintln(errw, "longlines: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(errw, "longlines:", err)
+	fmt.Fprintln(errw, "longlines:", printable(err.Error())) // it may say what a stranger said
 	var ee *exitError
 	if errors.As(err, &ee) {
 		return ee.code

@@ -100,7 +100,7 @@ func (cmd *phoneInboxCmd) Run(e *env) error {
 		}
 	} else {
 		for _, m := range l.Messages {
-			fmt.Fprintf(e.out, "%s  from %s  %s\n", m.Time.UTC().Format(time.RFC3339), m.From, m.Text)
+			fmt.Fprintf(e.out, "%s  from %s  %s\n", m.Time.UTC().Format(time.RFC3339), oneLine(m.From), oneLine(m.Text))
 		}
 	}
 	switch {
@@ -124,9 +124,9 @@ type phoneSendCmd struct {
 func (cmd *phoneSendCmd) Run(e *env) error {
 	in := map[string]string{"from": cmd.From, "to": cmd.To, "text": cmd.Text}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/sandbox/v1/messages", in: in}, func(m phoneText) {
-		fmt.Fprintln(e.out, m.ID)
+		fmt.Fprintln(e.out, oneLine(m.ID))
 		if cmd.unowned(e) {
-			fmt.Fprintf(e.err, "no app has the short code %s, so none receives it\nsee: longlines app list\n", m.To)
+			fmt.Fprintf(e.err, "no app has the short code %s, so none receives it\nsee: longlines app list\n", oneLine(m.To))
 		}
 	})
 	return err

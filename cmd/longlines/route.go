@@ -44,7 +44,7 @@ func (cmd *routeAddCmd) Run(e *env) error {
 			if old.Fallback != "" {
 				with = ", with the fallback " + old.Fallback
 			}
-			fmt.Fprintf(e.err, "it replaces the rule of %s over %s%s\n", old.Prefix, old.Link, with)
+			fmt.Fprintln(e.err, oneLine(fmt.Sprintf("it replaces the rule of %s over %s%s", old.Prefix, old.Link, with)))
 		}
 	})
 	return err
@@ -89,14 +89,14 @@ func (cmd *routeTestCmd) Run(e *env) error {
 			state = "not up"
 		}
 		if x.Link != "" {
-			fmt.Fprintf(e.out, "%s (%s, %s)\n", x.Link, x.Network, state)
+			fmt.Fprintf(e.out, "%s (%s, %s)\n", oneLine(x.Link), oneLine(string(x.Network)), state)
 		}
 		for _, why := range x.Why {
-			fmt.Fprintf(e.out, "  %s\n", why)
+			fmt.Fprintf(e.out, "  %s\n", oneLine(why))
 		}
 	})
 	if err == nil && x.Error != "" {
-		return fail(exitNotFound, "%s\nsee: longlines link list; longlines route add --prefix + --link NAME", x.Error)
+		return fail(exitNotFound, "%s\nsee: longlines link list; longlines route add --prefix + --link NAME", oneLine(x.Error))
 	}
 	return err
 }

@@ -23,8 +23,8 @@ func (cmd *sendSMSCmd) Run(e *env) error {
 	}
 	in := map[string]any{"app": cmd.App, "to": cmd.To, "text": cmd.Text}
 	_, err := ask(e, cmd.server, cmd.output, request{method: http.MethodPost, path: "/admin/v1/messages", in: in}, func(s sent) {
-		fmt.Fprintln(e.out, s.ID)
-		fmt.Fprintf(e.err, "next: longlines phone inbox %s; longlines explain %s\n", cmd.To[0], s.ID)
+		fmt.Fprintln(e.out, oneLine(s.ID))
+		fmt.Fprintf(e.err, "next: longlines phone inbox %s; longlines explain %s\n", cmd.To[0], oneLine(s.ID))
 	})
 	return err
 }

@@ -248,7 +248,7 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 // unanswered says that the platform did not.
 func (p *Proxy) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // the browser has gone
+		panic(http.ErrAbortHandler) // the browser has gone; to return would be an empty 200 to one that has not
 	}
 	p.cfg.Log.Warn("the on-network listener did not answer", "target", p.cfg.Target, "error", err)
 	refuse(w, http.StatusBadGateway, "The platform does not answer on its on-network listener. Is it still running?\n")

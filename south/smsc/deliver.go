@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"longlines/id"
+	"longlines/message"
 	"longlines/smpp"
 )
 
@@ -86,10 +87,7 @@ func (s *SMSC) take(ctx context.Context, d delivery, conn int64) (status smpp.St
 		err = s.cfg.Receiver.ReportDLR(ctx, *x.dlr)
 	} else {
 		x.in.Group, x.in.Conn, x.in.Time = s.link.Group, conn, s.cfg.Now()
-		lock := &s.sources[hashOf(x.in.From.Value())%uint64(len(s.sources))]
-		lock.Lock()
-		row, err = s.cfg.Receiver.ReceiveSMS(ctx, *x.in)
-		lock.Unlock()
+		row, err = s.receive(ctx, *x.in)
 	}
 	if err != nil {
 		s.seldom.Do(func() {
@@ -103,6 +101,14 @@ func (s *SMSC) take(ctx context.Context, d delivery, conn int64) (status smpp.St
 		s.count.incoming.Add(1)
 	}
 	return smpp.StatusROK, row
+}
+
+// receive takes the texts of one handset in turn.
+func (s *SMSC) receive(ctx context.Context, in message.Incoming) (id.Number, error) {
+	lock := &s.sources[hashOf(in.From.Value())%uint64(len(s.sources))]
+	lock.Lock()
+	defer lock.Unlock()
+	return s.cfg.Receiver.ReceiveSMS(ctx, in)
 }
 
 // handsetOf tells the texts of one handset from those of others, in a number for smpp.SessionConfig.InTurn: a STOP and

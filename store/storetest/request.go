@@ -51,6 +51,20 @@ func requests(t *testing.T, cfg store.Config) {
 	if got, ok, err = s.SavedAnswer(ctx, pizzeria, "POST /x", "k2"); err != nil || !ok || got.Ref != acc.Rows[0].ID || got.Status != 201 {
 		t.Errorf("answer to an accepted message: %+v %v %v", got, ok, err)
 	}
+	// A request with another body ran meanwhile, on another node. Its answer is not that of the message.
+	other := gateway.Saved{Fingerprint: [32]byte{9}, Status: 400, Body: []byte("no"), Created: now()}
+	acc = Message(s, 7, 1, "hi")
+	acc.Key = &app.Idempotency{Tenant: pizzeria, Scope: "POST /x", Key: "k3", Fingerprint: [32]byte{8}}
+	must(t, s.Accept(ctx, acc))
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "k3", other))
+	if got, ok, err = s.SavedAnswer(ctx, pizzeria, "POST /x", "k3"); err != nil || !ok || got.Fingerprint != acc.Key.Fingerprint || got.Ref != acc.Rows[0].ID || got.Status != 0 {
+		t.Errorf("a message that has no answer yet has another's: %+v %v %v", got, ok, err)
+	}
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "k3", v))
+	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "k3", other))
+	if got, ok, err = s.SavedAnswer(ctx, pizzeria, "POST /x", "k3"); err != nil || !ok || got.Fingerprint != acc.Key.Fingerprint || got.Status != 201 || string(got.Body) != "{}" {
+		t.Errorf("the answer to a message has become another's: %+v %v %v", got, ok, err)
+	}
 	old := v
 	old.Created = now().Add(-25 * time.Hour)
 	must(t, s.SaveAnswer(ctx, pizzeria, "POST /x", "old", old))

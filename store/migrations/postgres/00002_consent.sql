@@ -9,6 +9,13 @@ ALTER TABLE app ADD COLUMN promoted   BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE app ADD COLUMN version    BIGINT NOT NULL DEFAULT 0; -- counts the changes
 ALTER TABLE link ADD COLUMN version   BIGINT NOT NULL DEFAULT 0; -- likewise
 
+-- The name as app.Folded: two nodes that have not heard of each other yet must not make "Pizza" and "pizza". Here it is
+-- filled for ASCII only, which is enough: what is here already every node has read before it makes an app. Of two that
+-- are here the older has the name; the younger has none (NULL) until it is given another one.
+ALTER TABLE app ADD COLUMN folded TEXT;
+UPDATE app SET folded = lower(name COLLATE "C") WHERE id IN (SELECT min(id) FROM app WHERE deleted = 0 GROUP BY lower(name COLLATE "C"));
+CREATE UNIQUE INDEX app_folded ON app (folded) WHERE deleted = 0;
+
 -- A token from before this has no consent: it covers what it was issued for.
 ALTER TABLE token ADD COLUMN consent    BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE token ADD COLUMN generation BIGINT NOT NULL DEFAULT 0; -- of the consent at its yes
@@ -76,7 +83,7 @@ CREATE TABLE pushed (
     expires BIGINT NOT NULL
 );
 
--- What is remembered of a number's sign-ins by PIN. A row counts as touched until its lock ends.
+-- What is remembered of a number's sign-ins by PIN; '{}' where nothing is open since the last one.
 CREATE TABLE signin (
     level   TEXT NOT NULL,
     msisdn  TEXT NOT NULL,
@@ -135,6 +142,8 @@ ALTER TABLE token DROP COLUMN rotated;
 ALTER TABLE token DROP COLUMN jkt;
 ALTER TABLE token DROP COLUMN generation;
 ALTER TABLE token DROP COLUMN consent;
+DROP INDEX app_folded;
+ALTER TABLE app DROP COLUMN folded;
 ALTER TABLE link DROP COLUMN version;
 ALTER TABLE app DROP COLUMN version;
 ALTER TABLE app DROP COLUMN promoted;
