@@ -30,8 +30,8 @@ type Config struct {
 // Policy says how jobs of a kind are worked.
 type Policy struct {
 	// Work does the job and records its outcome in the backend; nil means that it has. After an error
-	// the job is given back and tried again soon, with Crashes above 0: it may have been done. Work is
-	// called by many goroutines at once. Its ctx ends when the dispatcher has waited long enough for it
+	// the job is given back and tried again soon, with Crashes above 0: it may have been done, unless the
+	// error is [ErrNotBegun]. Work is called by many goroutines at once. Its ctx ends when the dispatcher has waited long enough for it
 	// to stop.
 	Work func(ctx context.Context, j Job) error
 	// Quarantine records that the job is given up because its handling crashes; nil: it is tried again
@@ -344,15 +344,23 @@ func (d *Dispatcher) do(ctx context.Context, p Policy, j Job) {
 		j.Due = d.cfg.Now().Add(time.Second)
 		d.giveBack(j)
 	case ctx.Err() != nil: // stopping
-		j.Crashes = max(j.Crashes, 1)
+		j.Crashes = begun(j, err)
 		j.Due = d.cfg.Now()
 		d.giveBack(j)
 	default:
-		j.Crashes = max(j.Crashes, 1)
+		j.Crashes = begun(j, err)
 		d.log.Error("a job's outcome is not recorded; it is worked again", "kind", int(j.Kind), "lane", j.Lane, "job", int64(j.ID), "row", int64(j.Ref), "err", err)
 		j.Due = d.cfg.Now().Add(errorDelay)
 		d.giveBack(j)
 	}
+}
+
+// begun is the weight of a job after an error of its worker: it may have been done, unless the worker says otherwise.
+func begun(j Job, err error) int {
+	if errors.Is(err, ErrNotBegun) {
+		return j.Crashes
+	}
+	return max(j.Crashes, 1)
 }
 
 func (d *Dispatcher) quarantine(ctx context.Context, p Policy, j Job) {

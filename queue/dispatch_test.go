@@ -633,6 +633,28 @@ func TestAWorkersErrorSaysThatTheJobMayBeDoneAndNeverQuarantinesIt(t *testing.T)
 	}
 }
 
+func TestAWorkerThatHasNotBegunLeavesNoMark(t *testing.T) {
+	b := newTable()
+	d := New(Config{Backend: b, Poll: poll, Now: func() time.Time { return time.Now().Add(-time.Minute) }})
+	worked := make(chan Job, 3)
+	d.Handle(KindSubmit, Policy{Work: func(_ context.Context, j Job) error {
+		worked <- j
+		if len(worked) < 3 {
+			return fmt.Errorf("cannot read it: %w", ErrNotBegun)
+		}
+		return nil
+	}})
+	d.SetLane(KindSubmit, "east", 1)
+	start(t, d)
+	b.add(job(1, "east"))
+	eventually(t, "worked three times", func() bool { return len(worked) == 3 })
+	for range 3 {
+		if j := <-worked; j.Crashes != 0 {
+			t.Errorf("crashes %d", j.Crashes)
+		}
+	}
+}
+
 func TestStoppingFinishesWhatIsBegunAndReleasesTheRest(t *testing.T) {
 	b := newTable()
 	d := New(Config{Backend: b, Poll: poll})

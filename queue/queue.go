@@ -18,6 +18,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"longlines/id"
@@ -52,6 +53,9 @@ type Job struct {
 	// a restart, when the worker loads it by Ref or Payload. It is never stored.
 	Value any
 }
+
+// ErrNotBegun, wrapped in the error of a worker, says that nothing of the job was done.
+var ErrNotBegun = errors.New("not begun")
 
 // Backend keeps jobs. The store implements it; all times are the store's clock. Adding a job has no
 // method here: it is part of the mutation that causes it.

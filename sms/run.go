@@ -2,6 +2,8 @@ package sms
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"longlines/id"
@@ -23,31 +25,29 @@ var sweeps = []struct {
 	{"prune", 24 * time.Hour, (*Service).prune},
 }
 
-// Run does the housekeeping until the context ends, then returns nil.
+// Run does the housekeeping until the context ends, then returns nil. No sweep waits for another.
 func (s *Service) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	// The first of each comes early: what a restart has left behind should not wait for a day.
-	next := make([]time.Time, len(sweeps))
-	for i := range next {
-		next[i] = time.Now().Add(min(sweeps[i].every, time.Minute))
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		for i, w := range sweeps {
-			if ctx.Err() != nil || time.Now().Before(next[i]) {
-				continue
+	var all sync.WaitGroup
+	for _, w := range sweeps {
+		all.Go(func() {
+			// The first comes early: what a restart has left behind should not wait for a day.
+			next := time.NewTimer(min(w.every, time.Minute))
+			defer next.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-next.C:
+				}
+				next.Reset(w.every)
+				if err := w.do(s, ctx); err != nil && ctx.Err() == nil {
+					s.cfg.Log.Warn("could not "+w.name, "component", "sms", "err", err)
+				}
 			}
-			next[i] = time.Now().Add(w.every)
-			if err := w.do(s, ctx); err != nil && ctx.Err() == nil {
-				s.cfg.Log.Warn("could not "+w.name, "component", "sms", "err", err)
-			}
-		}
+		})
 	}
+	all.Wait()
+	return nil
 }
 
 const sweepSize = 200 // rows per sweep, so that none holds up the hot writes
@@ -56,6 +56,7 @@ const (
 	answerTime = 2 * time.Second // after which the answer to a receipt's submit should be here
 	young      = time.Minute     // an orphan that is looked at with each sweep
 	youngPages = 20              // at most
+	rematchers = 64              // orphans looked at at once
 )
 
 // rematch looks again for the segments of waiting receipts. Nearly all are consumed when the answer to
@@ -88,10 +89,20 @@ func (s *Service) rematchPage(ctx context.Context, after id.Number, before time.
 	if err != nil {
 		return 0, err
 	}
-	for _, e := range page {
-		if err := s.reportEarly(ctx, e, true); err != nil {
-			return 0, err
-		}
+	// Many at once, so that their reports share commits.
+	var all sync.WaitGroup
+	errs := make([]error, len(page))
+	slots := make(chan struct{}, rematchers)
+	for i, e := range page {
+		slots <- struct{}{}
+		all.Go(func() {
+			errs[i] = s.reportEarly(ctx, e, true)
+			<-slots
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return 0, err
 	}
 	if len(page) < sweepSize {
 		return 0, nil

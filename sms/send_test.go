@@ -551,6 +551,28 @@ func TestASTOPWhileATextWaitsForItsTurnIsHeard(t *testing.T) {
 	w.state(sent.ID, message.StateCancelled)
 }
 
+// Of a text that is ended so a centre may have taken the first segment: its receipt finds it.
+func TestASTOPKeepsWhatWasTakenBeforeIt(t *testing.T) {
+	w := newWorld(t, nil)
+	waiting, turn := make(chan struct{}), make(chan struct{})
+	w.net.set(func(m message.SMS) ([]message.Ref, error) {
+		close(waiting)
+		<-turn
+		return nil, &message.Refusal{Class: message.ClassUnsent, Name: "link is down", Refs: []message.Ref{{Group: "g", ID: "taken", Parts: 3}}}
+	})
+	sent := w.send(alice)
+	<-waiting
+	if err := w.svc.SetOptOut(context.Background(), sms.OptOut{App: w.pizza.ID, From: alice, Word: "STOP"}); err != nil {
+		t.Fatal(err)
+	}
+	close(turn)
+	w.state(sent.ID, message.StateCancelled)
+	parts, err := w.store.Parts(context.Background(), sent.ID)
+	if err != nil || len(parts) != 1 || parts[0].Raw != "taken" {
+		t.Errorf("parts %+v, %v", parts, err)
+	}
+}
+
 // So is the end of its validity.
 func TestATextThatWaitedTooLongForItsTurnExpires(t *testing.T) {
 	w := newWorld(t, nil)

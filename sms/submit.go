@@ -3,6 +3,7 @@ package sms
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"longlines/app"
@@ -25,7 +26,7 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 		case errors.Is(err, ErrNotFound):
 			return s.end(ctx, j, &MT{ID: j.Ref}, message.StateCancelled, "", false, nil) // its retention is over: only the job ends
 		case err != nil:
-			return wrap("read a text to submit", err)
+			return fmt.Errorf("read a text to submit: %w: %w", queue.ErrNotBegun, err)
 		}
 		m = &row
 		if j.Crashes > 0 {
@@ -38,7 +39,7 @@ func (s *Service) submit(ctx context.Context, j queue.Job) error {
 	if m.State.Final() {
 		return s.end(ctx, j, m, m.State, m.Code, m.Twice, nil)
 	}
-	if done, err := s.unwanted(ctx, j, m); done {
+	if done, err := s.unwanted(ctx, j, m, nil); done {
 		return err
 	}
 	refs, done, err := s.cfg.Network.Submit(ctx, j.Lane, message.SMS{
@@ -64,15 +65,15 @@ func (s *Service) refusedBy(m *MT) bool { return !m.Service && s.OptedOut(m.App,
 // (docs/reference/reliability.md §3.6).
 func (s *Service) tooLate(m *MT) bool { return m.Expires.Sub(s.cfg.Now()) < minLeft }
 
-// unwanted ends a text that must not be submitted any more.
-func (s *Service) unwanted(ctx context.Context, j queue.Job, m *MT) (done bool, err error) {
+// unwanted ends a text that must not be submitted any more; of which parts were taken, their receipts will come.
+func (s *Service) unwanted(ctx context.Context, j queue.Job, m *MT, parts []message.Ref) (done bool, err error) {
 	switch {
 	case s.refusedBy(m):
 		w := s.waiting.get(m.ID)
 		w.claim(false)
-		return true, s.finish(ctx, j, m, message.StateCancelled, "", nil, w, fault.OptedOut.With(m.To.Tel()))
+		return true, s.finish(ctx, j, m, message.StateCancelled, "", parts, w, fault.OptedOut.With(m.To.Tel()))
 	case s.tooLate(m):
-		return true, s.end(ctx, j, m, message.StateExpired, m.Code, m.Twice, nil)
+		return true, s.end(ctx, j, m, message.StateExpired, m.Code, m.Twice, parts)
 	}
 	return false, nil
 }
@@ -166,7 +167,7 @@ func (s *Service) refused(ctx context.Context, j queue.Job, m *MT, cause error) 
 	case message.ClassBind, message.ClassUnsent:
 		// The link is at fault and the text was not on the wire: another link may take it at once, unless nobody
 		// wants it any more.
-		if done, err := s.unwanted(ctx, j, m); done {
+		if done, err := s.unwanted(ctx, j, m, r.Refs); done {
 			return err
 		}
 		if other, ok := s.alternative(j.Lane, m); ok {

@@ -388,7 +388,7 @@ func (t *tx) settleWave(wave []*mutation) error {
 		if s.Job.ID != 0 {
 			attempt = int64(s.Job.Attempt)
 		}
-		v = append(v, int64(s.MT), int64(s.Job.ID), int64(s.State), s.Code, flag(s.Twice), attempt, final, int64(len(s.Parts)))
+		v = append(v, int64(s.MT), int64(s.Job.ID), int64(s.State), s.Code, flag(s.Twice), attempt, final, int64(parts(s.Parts)))
 	}
 	t.vals = v
 	// A final state stands; and whoever no longer owns the job changes nothing (R5).

@@ -349,20 +349,20 @@ func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(s
 	if err := s.punctual(ctx); err != nil {
 		return nil, err
 	}
+	var groups []group
+	err := s.rows(ctx, `SELECT grp, sender, code, ref, total FROM mo_part GROUP BY grp, sender, code, ref, total
+		HAVING max(at) < ? ORDER BY max(at) LIMIT 256`, nil, []any{ms(before)}, func(r *sql.Rows) error {
+		var g group
+		err := r.Scan(&g.grp, &g.from, &g.to, &g.ref, &g.total)
+		groups = append(groups, g)
+		return err
+	})
+	if err != nil || len(groups) == 0 {
+		return nil, err
+	}
 	var out []sms.Reception
-	err := s.call(ctx, func(t *tx) error {
+	err = s.call(ctx, func(t *tx) error {
 		out = nil
-		var groups []group
-		err := t.query(`SELECT grp, sender, code, ref, total FROM mo_part GROUP BY grp, sender, code, ref, total
-			HAVING max(at) < ? ORDER BY max(at) LIMIT 256`, nil, []any{ms(before)}, func(r *sql.Rows) error {
-			var g group
-			err := r.Scan(&g.grp, &g.from, &g.to, &g.ref, &g.total)
-			groups = append(groups, g)
-			return err
-		})
-		if err != nil {
-			return err
-		}
 		if err := t.lockGroups(groups); err != nil {
 			return err
 		}
@@ -372,7 +372,8 @@ func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(s
 			if err != nil {
 				return err
 			}
-			if len(set) == 0 {
+			// One that was there when we looked may have become whole since, or have got another segment.
+			if len(set) == 0 || slices.ContainsFunc(set, func(h held) bool { return !h.mo.At.Before(before) }) {
 				continue
 			}
 			r := sms.Reception{MO: set[0].mo, Callback: callback}

@@ -680,7 +680,7 @@ func TestACentreThatIsFullForAllThrottles(t *testing.T) {
 func TestLostFramingCondemnsTheBindAndNotTheTexts(t *testing.T) {
 	held := make(chan *smpp.Request, 10)
 	c := newCentre(t, script{handle: func(req *smpp.Request) { held <- req }})
-	l := link(t, c.addr, nil).up()
+	l := link(t, c.addr, func(cfg *Config) { cfg.Timers.Stop = time.Minute }).up()
 	classes := make(chan string, 10)
 	submit := func() {
 		_, done, err := l.Submit(context.Background(), text("0100", "hello"))

@@ -565,6 +565,20 @@ func folded(t *testing.T, cfg store.Config) {
 	if !r.Final {
 		t.Errorf("one of two submits delivered: %+v", r)
 	}
+	// Two links took the first segment each, of three and of two, and then no more: the last cut is still open.
+	acc = Message(s, 7, 1, "cut twice, taken by halves")
+	must(t, s.Accept(ctx, acc))
+	for n, id := range map[int]string{3: "51", 2: "61"} {
+		must(t, s.Settle(ctx, &sms.Settlement{MT: acc.Rows[0].ID, App: 7, State: message.StateRetrying, Twice: true, At: now(),
+			Parts: []message.Ref{{Group: "east", ID: id, Part: 0, Parts: n}}}))
+	}
+	must(t, s.Settle(ctx, &sms.Settlement{MT: acc.Rows[0].ID, App: 7, State: message.StateRetrying, Twice: true, At: now(),
+		Parts: []message.Ref{{Group: "east", ID: "62", Part: 0, Parts: 2}}}))
+	r = Receipt(acc, 0, 0, 3, "51", message.StateUndeliverable, now())
+	must(t, s.Report(ctx, r))
+	if r.Final {
+		t.Errorf("final by a cut that was given up: %+v", r)
+	}
 	// One link cut a text into three and lost it after the first; the next cut it into two.
 	for _, tt := range []struct{ second, want message.State }{
 		{message.StateDelivered, message.StateDelivered}, {message.StateUndeliverable, message.StateUndeliverable},
