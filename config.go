@@ -124,7 +124,7 @@ type SMSConfig struct {
 
 // CallbackConfig says where posts may go.
 type CallbackConfig struct {
-	Allow []string `koanf:"allow"` // CIDRs beside the public internet; default: loopback, while both listeners are on loopback
+	Allow []string `koanf:"allow"` // CIDRs beside the public internet; default: loopback, while nobody from outside reaches the platform
 }
 
 // RequestsConfig is about the record of calls.

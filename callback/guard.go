@@ -20,8 +20,8 @@ import (
 // configured, and [Guard.Control] at each connection, at the address that is really being dialled, so
 // that a name which changes its address between the two gains nothing.
 type Guard struct {
-	// HTTP also allows http, and port 80. The operator's choice; the default while both listeners are
-	// on loopback, so that a laptop can receive.
+	// HTTP also allows http, and port 80. The operator's choice; the default while nobody from outside
+	// reaches the platform, so that a laptop can receive.
 	HTTP bool
 	// Allow are networks allowed although they are not public. URLs may name addresses in them.
 	Allow []netip.Prefix

@@ -77,17 +77,15 @@ func (s *Service) rematch(ctx context.Context) error {
 		after = last
 	}
 	last, err := s.rematchPage(ctx, id.Number(s.swept.Load()), now.Add(-young))
-	if err == nil {
-		s.swept.Store(int64(last))
-	}
+	s.swept.Store(int64(last)) // also past one that cannot be reported: it must not keep those behind it waiting
 	return err
 }
 
-// rematchPage looks at the orphans after a row, and names the last if there may be more.
+// rematchPage looks at the orphans after a row, and names the last if there may be more; the same row if none could be read.
 func (s *Service) rematchPage(ctx context.Context, after id.Number, before time.Time) (last id.Number, err error) {
 	page, err := s.cfg.Store.Orphans(ctx, after, before, sweepSize)
 	if err != nil {
-		return 0, err
+		return after, err
 	}
 	// Many at once, so that their reports share commits.
 	var all sync.WaitGroup
@@ -101,13 +99,10 @@ func (s *Service) rematchPage(ctx context.Context, after id.Number, before time.
 		})
 	}
 	all.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return 0, err
+	if len(page) == sweepSize {
+		last = page[len(page)-1].Row
 	}
-	if len(page) < sweepSize {
-		return 0, nil
-	}
-	return page[len(page)-1].Row, nil
+	return last, errors.Join(errs...)
 }
 
 // reportEarly looks for the segment of a receipt that is kept already, and leaves it where it is if

@@ -344,7 +344,7 @@ func (t *tx) dropSet(g group) error {
 }
 
 // JoinStale turns segments whose text has not become whole by the moment into partial texts, up to 256 of
-// them, the oldest first, unless the node's clock is in doubt. When it returns none, none are left.
+// them, the oldest first, unless the node's clock is in doubt. When it returns none, none were left when it looked.
 func (s *Store) JoinStale(ctx context.Context, before time.Time, callback func(sms.MO) *queue.Job) ([]sms.Reception, error) {
 	if err := s.punctual(ctx); err != nil {
 		return nil, err

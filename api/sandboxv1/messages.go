@@ -41,7 +41,7 @@ func (h *handler) listMessages(w http.ResponseWriter, r *http.Request) {
 	found, err := h.Book.Messages(r.Context(), f, wait)
 	if r.Context().Err() != nil { // the caller has gone, or we stop; one who can still read is told
 		w.Header().Set("Retry-After", "1")
-		problem{Status: http.StatusServiceUnavailable, Detail: "the platform stops"}.write(w)
+		problem{Status: http.StatusServiceUnavailable, Detail: "the wait ended before a text came; ask again"}.write(w)
 		return
 	}
 	if err != nil {

@@ -431,7 +431,7 @@ func FuzzRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		q, _ := url.ParseQuery(query)
 		if q.Get("wait") != "" || path == "stream" {
-			t.Skip() // these wait
+			return // these wait
 		}
 		r := &http.Request{Method: method, URL: &url.URL{Path: "/sandbox/v1/" + path, RawQuery: query}, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}}
 		w := httptest.NewRecorder()
